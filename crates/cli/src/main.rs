@@ -1,0 +1,2 @@
+//! The one binary: wires everything.
+fn main() {}

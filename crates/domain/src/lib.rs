@@ -1,0 +1,20 @@
+//! Values and rules of the product: no input or output, no async, no clock, no logging.
+//!
+//! Read in this order: who and what ([`ids`], [`status`], [`transaction`]), what HubSpot shows of it ([`record`],
+//! [`association`]), what the admin sees ([`money`], [`statistics`], [`portal`]), and how work is named ([`run`]).
+
+pub mod association;
+pub mod ids;
+pub mod money;
+pub mod portal;
+pub mod record;
+pub mod run;
+pub mod scopes;
+pub mod statistics;
+pub mod status;
+pub mod text;
+pub mod transaction;
+
+pub use ids::{HubId, OrganizationId, RecordId, RunId, TransactionId, UserId};
+pub use status::Status;
+pub use transaction::Transaction;

@@ -1,0 +1,53 @@
+//! What may stand in a text of ours: rules for characters and lengths, and how e-mail addresses compare.
+
+/// The longest text a HubSpot string property takes, in characters (facts/hubspot.md §4.4).
+pub const MAX_CHARS: usize = 65_536;
+
+/// Drops NUL and the C0 controls other than tab and newline, and cuts at [`MAX_CHARS`], the last character then being `…`.
+pub fn clean(text: &str) -> String {
+    let allowed = |c: &char| *c >= ' ' || *c == '\t' || *c == '\n';
+    let mut kept: String = text.chars().filter(allowed).take(MAX_CHARS + 1).collect();
+    if kept.chars().count() > MAX_CHARS {
+        let cut = kept
+            .char_indices()
+            .nth(MAX_CHARS - 1)
+            .map_or(kept.len(), |(at, _)| at);
+        kept.truncate(cut);
+        kept.push('…');
+    }
+    kept
+}
+
+/// An e-mail address as it is compared: trimmed and in lower case. Empty text is no address.
+pub fn email_key(email: &str) -> Option<String> {
+    let key = email.trim().to_lowercase();
+    (!key.is_empty()).then_some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controls_are_dropped_but_tab_and_newline_stay() {
+        assert_eq!(clean("a\0b\u{1b}c\td\ne\rf"), "abc\td\nef");
+    }
+
+    #[test]
+    fn long_text_is_cut_at_a_character_and_says_so() {
+        let exact = "ü".repeat(MAX_CHARS);
+        assert_eq!(clean(&exact), exact);
+        let cut = clean(&"🎁".repeat(MAX_CHARS + 1));
+        assert_eq!(cut.chars().count(), MAX_CHARS);
+        assert!(cut.ends_with("🎁…"));
+    }
+
+    #[test]
+    fn email_addresses_compare_without_case_and_space() {
+        assert_eq!(
+            email_key("  Sam@Client.Example "),
+            Some("sam@client.example".into())
+        );
+        assert_eq!(email_key(" "), None);
+    }
+}
