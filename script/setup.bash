@@ -77,5 +77,14 @@ need_rust() {
   command -v cc >/dev/null || apt_install gcc libc6-dev || fail "no C compiler (cc) here: install gcc or clang, then run this again."
 }
 
+# Builds the one binary and prints its path: cargo's own messages name it, wherever CARGO_TARGET_DIR puts it.
+build_binary() {
+  local binary
+  binary=$(cd "$root" && cargo build --locked --package cli --bin thnks-hubspot --message-format json-render-diagnostics |
+    sed -nE 's/.*"executable":"([^"]+thnks-hubspot)".*/\1/p' | tail -n 1) || return 1
+  [ -x "$binary" ] || fail "cargo built no thnks-hubspot"
+  printf '%s\n' "$binary"
+}
+
 # Queries are checked against .sqlx/, so that building needs no database.
 export SQLX_OFFLINE=true
