@@ -1,7 +1,8 @@
 //! Values and rules of the product: no input or output, no async, no clock, no logging.
 //!
 //! Read in this order: who and what ([`ids`], [`status`], [`transaction`]), what HubSpot shows of it ([`record`],
-//! [`association`]), what the admin sees ([`money`], [`statistics`], [`portal`]), and how work is named ([`run`]).
+//! [`association`]), what the admin sees ([`money`], [`statistics`], [`portal`]), and how work is named and
+//! spread ([`run`], [`schedule`]).
 
 pub mod association;
 pub mod ids;
@@ -9,6 +10,7 @@ pub mod money;
 pub mod portal;
 pub mod record;
 pub mod run;
+pub mod schedule;
 pub mod scopes;
 pub mod statistics;
 pub mod status;

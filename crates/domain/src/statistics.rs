@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 
-use crate::{Status, TransactionId};
+use crate::{Status, TransactionId, money};
 
 /// A matured transaction was sent at least this many days ago: one that nobody opened has expired by then.
 pub const MATURE_AFTER_DAYS: i64 = 30;
@@ -118,9 +118,168 @@ pub struct Month {
     pub redeemed: i64,
 }
 
+/// A group of transactions with one status, type and currency: what the roll-ups hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Total {
+    /// Current status.
+    pub status: Status,
+    /// Gift type.
+    pub gift_type: Option<String>,
+    /// Currency.
+    pub currency: Option<String>,
+    /// How many.
+    pub transactions: i64,
+    /// Those that reached `redeemed`.
+    pub redeemed: i64,
+    /// Those with an amount.
+    pub priced: i64,
+    /// The sum of their amounts.
+    pub amount: Decimal,
+}
+
+impl Statistics {
+    /// The statistics that `totals` make. `matured` is how many were sent long enough ago, and how many of them reached
+    /// `redeemed`.
+    pub fn assemble(
+        totals: &[Total],
+        matured: (i64, i64),
+        recent_activity: Vec<Activity>,
+        orphans: i64,
+    ) -> Self {
+        let sent: Vec<&Total> = totals
+            .iter()
+            .filter(|total| total.status != Status::Scheduled)
+            .collect();
+        let total_sent = sent.iter().map(|total| total.transactions).sum();
+        let redeemed = sent.iter().map(|total| total.redeemed).sum();
+        let mut by_status = BTreeMap::new();
+        for total in totals {
+            *by_status.entry(total.status).or_default() += total.transactions;
+        }
+        let mut by_type: BTreeMap<&str, Vec<&Total>> = BTreeMap::new();
+        for total in &sent {
+            if let Some(gift_type) = &total.gift_type {
+                by_type.entry(gift_type).or_default().push(total);
+            }
+        }
+        let mut top_types: Vec<TypeTotal> = by_type
+            .into_iter()
+            .map(|(gift_type, totals)| TypeTotal {
+                gift_type: gift_type.to_owned(),
+                count: totals.iter().map(|total| total.transactions).sum(),
+                value: values(&sums(&totals)),
+            })
+            .collect();
+        // By name already; a stable sort keeps that within a count.
+        top_types.sort_by_key(|line| std::cmp::Reverse(line.count));
+        top_types.truncate(TOP_TYPES);
+        let sums = sums(&sent);
+        Self {
+            total_sent,
+            total_value: values(&sums),
+            average_value: sums
+                .iter()
+                .filter_map(|(currency, (amount, priced))| {
+                    Some((
+                        (*currency).to_owned(),
+                        money::average_text(*amount, *priced)?,
+                    ))
+                })
+                .collect(),
+            redemption_rate: money::rate(redeemed, total_sent),
+            matured_redemption_rate: money::rate(matured.1, matured.0),
+            by_status: ByStatus(by_status),
+            top_types,
+            recent_activity,
+            orphans,
+        }
+    }
+}
+
+/// Sum and count of amounts per currency.
+fn sums<'a>(totals: &[&'a Total]) -> BTreeMap<&'a str, (Decimal, i64)> {
+    let mut sums: BTreeMap<&str, (Decimal, i64)> = BTreeMap::new();
+    for total in totals {
+        if let Some(currency) = &total.currency {
+            let (amount, priced) = sums.entry(currency).or_default();
+            *amount += total.amount;
+            *priced += total.priced;
+        }
+    }
+    sums
+}
+
+fn values(sums: &BTreeMap<&str, (Decimal, i64)>) -> Amounts {
+    sums.iter()
+        .map(|(currency, (amount, _))| {
+            ((*currency).to_owned(), money::total_text(*amount, currency))
+        })
+        .collect()
+}
+
 /// A rate as a JSON number: `0.4312`.
 #[expect(clippy::ref_option, reason = "serde hands the field over as it is")]
 fn rate<S: Serializer>(value: &Option<Decimal>, serializer: S) -> Result<S::Ok, S::Error> {
     use rust_decimal::prelude::ToPrimitive;
     value.and_then(|value| value.to_f64()).serialize(serializer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn total(
+        status: Status,
+        gift_type: &str,
+        currency: &str,
+        transactions: i64,
+        redeemed: i64,
+        cents: i64,
+    ) -> Total {
+        Total {
+            status,
+            gift_type: Some(gift_type.into()),
+            currency: Some(currency.into()),
+            transactions,
+            redeemed,
+            priced: transactions,
+            amount: Decimal::new(cents, 2),
+        }
+    }
+
+    #[test]
+    fn scheduled_ones_are_counted_by_status_only() {
+        let totals = [
+            total(Status::Scheduled, "Lunch", "USD", 4, 0, 8_000),
+            total(Status::Redeemed, "Coffee", "USD", 3, 3, 1_500),
+            total(Status::Refunded, "Coffee", "EUR", 1, 1, 500),
+            total(Status::Delivered, "Books", "USD", 4, 0, 10_000),
+        ];
+        let statistics = Statistics::assemble(&totals, (8, 4), Vec::new(), 2);
+        assert_eq!(statistics.total_sent, 8);
+        assert_eq!(statistics.total_value["USD"], "115.00");
+        assert_eq!(statistics.average_value["USD"], "16.43");
+        assert_eq!(statistics.redemption_rate.unwrap(), Decimal::new(5, 1));
+        assert_eq!(statistics.by_status.count(Status::Scheduled), 4);
+        // Books and Coffee have four each: by name then.
+        let names: Vec<_> = statistics
+            .top_types
+            .iter()
+            .map(|line| line.gift_type.as_str())
+            .collect();
+        assert_eq!(names, ["Books", "Coffee"]);
+        let json = serde_json::to_value(&statistics).unwrap();
+        assert_eq!(json["redemption_rate"], 0.5);
+        assert_eq!(json["by_status"]["donated"], 0);
+        assert_eq!(json["top_types"][1]["type"], "Coffee");
+    }
+
+    #[test]
+    fn nothing_sent_has_no_rate() {
+        let statistics = Statistics::assemble(&[], (0, 0), Vec::new(), 0);
+        assert_eq!(
+            serde_json::to_value(&statistics).unwrap()["redemption_rate"],
+            serde_json::Value::Null
+        );
+    }
 }

@@ -1,1 +1,35 @@
-//! Placeholder door.
+//! Every table, query and migration. Tenant rows are reachable only through a [`PortalScope`], and row-level security
+//! holds by itself if a query forgets. Functions take the scope first, then a connection, which may be a transaction;
+//! `app` opens transactions and never holds one over a call to the outside.
+
+mod db;
+mod error;
+mod migrate;
+mod scope;
+
+pub mod associations;
+pub mod audit;
+pub mod connections;
+pub mod install_states;
+pub mod members;
+pub mod organizations;
+pub mod portals;
+pub mod rejected_rows;
+pub mod runs;
+pub mod schedule;
+pub mod sessions;
+pub mod statistics;
+pub mod thnks_connections;
+pub mod transactions;
+
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use db::{Conn, Db, Doorbell, Tx};
+pub use error::Error;
+pub use migrate::migrate;
+pub use scope::PortalScope;
+
+/// A secret after sealing: what the database sees of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sealed(pub Vec<u8>);

@@ -1,0 +1,97 @@
+//! The pool, transactions bound to one portal, and the doorbell.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+
+use crate::{Error, PortalScope, migrate};
+
+/// A connection, or a transaction on one.
+pub type Conn = sqlx::PgConnection;
+/// A transaction; dropped without commit it leaves nothing behind.
+pub type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
+
+/// How long a request waits for a free connection before it is told that the database is busy.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The channel on which new runs ring.
+const CHANNEL: &str = "runs";
+
+/// The pool of connections of one process.
+#[derive(Debug, Clone)]
+pub struct Db {
+    pool: sqlx::PgPool,
+}
+
+impl Db {
+    /// Opens a pool of at most `max_connections`, as the app's role. Nothing is checked yet.
+    pub fn open(url: &str, max_connections: u32) -> Result<Self, Error> {
+        let options: PgConnectOptions = url.parse()?;
+        let pool = PgPoolOptions::new()
+            .max_connections(max_connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_lazy_with(options.application_name("thnks-hubspot"));
+        Ok(Self { pool })
+    }
+
+    /// A transaction that sees and changes the rows of one portal only.
+    pub async fn begin(&self, scope: PortalScope) -> Result<Tx, Error> {
+        let mut tx = self.pool.begin().await?;
+        enter(&mut tx, scope).await?;
+        Ok(tx)
+    }
+
+    /// A transaction for what belongs to no portal: setup links, install states, sessions, the boards of the dispatcher.
+    pub async fn begin_unscoped(&self) -> Result<Tx, Error> {
+        Ok(self.pool.begin().await?)
+    }
+
+    /// Whether the database answers and its schema is this binary's.
+    pub async fn check(&self) -> Result<(), Error> {
+        migrate::check(&self.pool).await
+    }
+
+    /// A listener for new runs.
+    pub async fn doorbell(&self) -> Result<Doorbell, Error> {
+        let mut listener = PgListener::connect_with(&self.pool).await?;
+        listener.listen(CHANNEL).await?;
+        Ok(Doorbell { listener })
+    }
+
+    /// Closes every connection, for a graceful stop.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Binds the transaction to a portal, until it ends.
+pub(crate) async fn enter(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
+    sqlx::query!(
+        "SELECT set_config('app.hub_id', $1, true)",
+        scope.hub_id().to_string()
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(())
+}
+
+/// Rings the doorbell when the transaction commits.
+pub(crate) async fn ring(conn: &mut Conn) -> Result<(), Error> {
+    sqlx::query!("SELECT pg_notify($1, '')", CHANNEL)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Hears when runs are inserted. Missing a ring is harmless: the relay also looks by itself.
+#[derive(Debug)]
+pub struct Doorbell {
+    listener: PgListener,
+}
+
+impl Doorbell {
+    /// Waits for the next ring.
+    pub async fn wait(&mut self) -> Result<(), Error> {
+        self.listener.recv().await?;
+        Ok(())
+    }
+}

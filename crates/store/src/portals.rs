@@ -1,0 +1,267 @@
+//! The portal's own row: what HubSpot says of the account, where set-up stands, what is missing.
+
+use chrono::{DateTime, Utc};
+use domain::OrganizationId;
+use domain::portal::{Need, PortalFacts};
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
+
+use crate::{Conn, Error, PortalScope};
+
+/// A portal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Portal {
+    /// The organization whose setup link installed it, if it came that way.
+    pub organization_id: Option<OrganizationId>,
+    /// The account's web domain, for display only.
+    pub hub_domain: Option<String>,
+    /// Host of HubSpot's pages for this account.
+    pub ui_domain: String,
+    /// IANA name of its time zone.
+    pub time_zone: String,
+    /// Type id of the custom object (`2-…`), once set-up has found or made it.
+    pub object_type_id: Option<String>,
+    /// How its records are linked, once set-up knows.
+    pub association_types: Option<AssociationTypes>,
+    /// What people must do.
+    pub needs: Vec<Need>,
+    /// Where the next sync begins.
+    pub synced_through: Option<DateTime<Utc>>,
+    /// When the first backfill ended.
+    pub backfilled_at: Option<DateTime<Utc>>,
+    /// Since when it is paused.
+    pub paused_at: Option<DateTime<Utc>>,
+    /// Since when it is disconnected.
+    pub disconnected_at: Option<DateTime<Utc>>,
+    /// Whether a Thnks key is stored.
+    pub thnks_connected: bool,
+    /// The Thnks organization's name.
+    pub organization_name: Option<String>,
+}
+
+/// The association type that links the custom object with each kind of record; `None` where there is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssociationTypes {
+    /// With contacts.
+    pub contact: Option<AssociationType>,
+    /// With companies.
+    pub company: Option<AssociationType>,
+    /// With deals.
+    pub deal: Option<AssociationType>,
+}
+
+/// HubSpot's name for a kind of link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssociationType {
+    /// `HUBSPOT_DEFINED`, `USER_DEFINED` or `INTEGRATOR_DEFINED`.
+    pub category: String,
+    /// Its number, which differs from portal to portal.
+    pub type_id: i64,
+}
+
+/// What HubSpot says of an account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountDetails {
+    /// The account's web domain.
+    pub hub_domain: Option<String>,
+    /// Host of HubSpot's pages for it.
+    pub ui_domain: String,
+    /// IANA name of its time zone.
+    pub time_zone: String,
+    /// Its currency.
+    pub currency: Option<String>,
+    /// `STANDARD`, `SANDBOX`, `DEVELOPER_TEST` or `APP_DEVELOPER`.
+    pub account_type: Option<String>,
+}
+
+impl Portal {
+    /// The facts that decide its state.
+    pub fn facts(&self) -> PortalFacts {
+        PortalFacts {
+            disconnected: self.disconnected_at.is_some(),
+            thnks_connected: self.thnks_connected,
+            has_needs: !self.needs.is_empty(),
+            paused: self.paused_at.is_some(),
+            backfilled: self.backfilled_at.is_some(),
+        }
+    }
+}
+
+/// Stores a newly installed portal with everything that comes with one, or takes an uninstalled one up again.
+pub async fn upsert(
+    conn: &mut Conn,
+    scope: PortalScope,
+    organization_id: Option<OrganizationId>,
+    details: &AccountDetails,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let hub_id = scope.hub_id().0;
+    sqlx::query!(
+        "INSERT INTO portals AS known (hub_id, organization_id, hub_domain, ui_domain, time_zone, currency, account_type, installed_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (hub_id) DO UPDATE SET
+            organization_id = coalesce(excluded.organization_id, known.organization_id),
+            hub_domain = excluded.hub_domain, ui_domain = excluded.ui_domain, currency = excluded.currency,
+            account_type = excluded.account_type, disconnected_at = NULL,
+            needs = CASE WHEN known.disconnected_at IS NULL THEN known.needs ELSE '[]' END",
+        hub_id,
+        organization_id.map(|id| id.0),
+        details.hub_domain,
+        details.ui_domain,
+        details.time_zone,
+        details.currency,
+        details.account_type,
+        now
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "INSERT INTO portal_totals (hub_id) VALUES ($1) ON CONFLICT DO NOTHING",
+        hub_id
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "INSERT INTO portal_leases (hub_id) VALUES ($1) ON CONFLICT DO NOTHING",
+        hub_id
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "INSERT INTO sync_schedule (hub_id) VALUES ($1) ON CONFLICT DO NOTHING",
+        hub_id
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The portal; `None` when it was never installed.
+pub async fn find(conn: &mut Conn, scope: PortalScope) -> Result<Option<Portal>, Error> {
+    let row = sqlx::query!(
+        r#"SELECT p.organization_id, p.hub_domain, p.ui_domain, p.time_zone, p.object_type_id,
+            p.association_types AS "association_types: Json<AssociationTypes>", p.needs AS "needs: Json<Vec<Need>>",
+            p.synced_through, p.backfilled_at, p.paused_at, p.disconnected_at,
+            t.hub_id AS "thnks_hub_id?", t.organization_name AS "organization_name?"
+         FROM portals AS p LEFT JOIN thnks_connections AS t USING (hub_id)
+         WHERE p.hub_id = $1"#,
+        scope.hub_id().0
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| Portal {
+        organization_id: row.organization_id.map(OrganizationId),
+        hub_domain: row.hub_domain,
+        ui_domain: row.ui_domain,
+        time_zone: row.time_zone,
+        object_type_id: row.object_type_id,
+        association_types: row.association_types.map(|Json(types)| types),
+        needs: row.needs.0,
+        synced_through: row.synced_through,
+        backfilled_at: row.backfilled_at,
+        paused_at: row.paused_at,
+        disconnected_at: row.disconnected_at,
+        thnks_connected: row.thnks_hub_id.is_some(),
+        organization_name: row.organization_name,
+    }))
+}
+
+/// Stores where the custom object is and how it is linked.
+pub async fn save_object(
+    conn: &mut Conn,
+    scope: PortalScope,
+    object_type_id: &str,
+    association_types: &AssociationTypes,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE portals SET object_type_id = $2, association_types = $3 WHERE hub_id = $1",
+        scope.hub_id().0,
+        object_type_id,
+        Json(association_types) as _
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Replaces what people must do. While there is something, it is looked at again at `next_check_at`.
+pub async fn save_needs(
+    conn: &mut Conn,
+    scope: PortalScope,
+    needs: &[Need],
+    next_check_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE portals SET needs = $2, needs_checked_at = $3 WHERE hub_id = $1",
+        scope.hub_id().0,
+        Json(needs) as _,
+        now
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "UPDATE sync_schedule SET next_check_at = $2 WHERE hub_id = $1",
+        scope.hub_id().0,
+        next_check_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Moves on the place where the next sync begins; it never moves back.
+pub async fn save_synced_through(
+    conn: &mut Conn,
+    scope: PortalScope,
+    through: DateTime<Utc>,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE portals SET synced_through = greatest(synced_through, $2) WHERE hub_id = $1",
+        scope.hub_id().0,
+        through
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Notes that the first backfill has ended. Later ones do not change it.
+pub async fn save_backfilled(
+    conn: &mut Conn,
+    scope: PortalScope,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE portals SET backfilled_at = coalesce(backfilled_at, $2) WHERE hub_id = $1",
+        scope.hub_id().0,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Marks the portal disconnected, with the reason as its only need, and ends its schedule.
+pub async fn disconnect(
+    conn: &mut Conn,
+    scope: PortalScope,
+    need: &Need,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE portals SET disconnected_at = coalesce(disconnected_at, $2), needs = $3 WHERE hub_id = $1",
+        scope.hub_id().0,
+        now,
+        Json([need]) as _
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "UPDATE sync_schedule SET next_sync_at = NULL, next_check_at = NULL WHERE hub_id = $1",
+        scope.hub_id().0
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

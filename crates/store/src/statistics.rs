@@ -1,0 +1,154 @@
+//! The dashboard's reads: small roll-ups that the ledger's own transaction keeps exact.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use domain::TransactionId;
+use domain::statistics::{Activity, Month, RECENT_ACTIVITY, Range, Total};
+use domain::status::Status;
+
+use crate::{Conn, Error, PortalScope};
+
+/// The portal's counters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Rows in the ledger.
+    pub transactions: i64,
+    /// Those whose record is as it should be.
+    pub synced: i64,
+    /// Those that HubSpot refused.
+    pub failed: i64,
+    /// Rows of Thnks that cannot be a transaction.
+    pub rejected: i64,
+    /// Records without a contact.
+    pub orphans: i64,
+}
+
+/// The portal's counters.
+pub async fn find_counters(conn: &mut Conn, scope: PortalScope) -> Result<Counters, Error> {
+    let counters = sqlx::query_as!(
+        Counters,
+        "SELECT transactions, synced, failed, rejected, orphans FROM portal_totals WHERE hub_id = $1",
+        scope.hub_id().0
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(counters.unwrap_or_default())
+}
+
+/// Totals of the days in `range`, by status, type and currency.
+pub async fn list_totals(
+    conn: &mut Conn,
+    scope: PortalScope,
+    range: Range,
+) -> Result<Vec<Total>, Error> {
+    let rows = sqlx::query!(
+        r#"SELECT status, gift_type, currency, sum(transactions)::bigint AS "transactions!",
+            sum(redeemed)::bigint AS "redeemed!", sum(priced)::bigint AS "priced!", sum(amount) AS "amount!"
+         FROM daily_totals
+         WHERE hub_id = $1 AND day >= coalesce($2, '-infinity'::date) AND day <= coalesce($3, 'infinity'::date)
+         GROUP BY status, gift_type, currency HAVING sum(transactions) > 0"#,
+        scope.hub_id().0,
+        range.from,
+        range.to
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Total {
+            status: Status::from_source(&row.status),
+            gift_type: row.gift_type,
+            currency: row.currency,
+            transactions: row.transactions,
+            redeemed: row.redeemed,
+            priced: row.priced,
+            amount: row.amount,
+        })
+        .collect())
+}
+
+/// How many were sent at or before `until` and on the days of `range`, and how many of them reached `redeemed`. Whole
+/// days come from the roll-ups, the day that `until` falls in from the ledger.
+pub async fn find_matured(
+    conn: &mut Conn,
+    scope: PortalScope,
+    range: Range,
+    until: DateTime<Utc>,
+) -> Result<(i64, i64), Error> {
+    let row = sqlx::query!(
+        r#"WITH boundary AS (
+            SELECT ($4 AT TIME ZONE time_zone)::date AS day FROM portals WHERE hub_id = $1
+        ), whole_days AS (
+            SELECT sum(transactions) AS sent, sum(redeemed) AS redeemed FROM daily_totals
+            WHERE hub_id = $1 AND status <> 'scheduled' AND day < (SELECT day FROM boundary)
+                AND day >= coalesce($2, '-infinity'::date) AND day <= coalesce($3, 'infinity'::date)
+        ), last_day AS (
+            SELECT count(*) AS sent, count(*) FILTER (WHERE redeemed) AS redeemed FROM transactions
+            WHERE hub_id = $1 AND status <> 'scheduled' AND counted_on = (SELECT day FROM boundary) AND counted_at <= $4
+                AND counted_at > $4 - interval '50 hours'
+                AND counted_on >= coalesce($2, '-infinity'::date) AND counted_on <= coalesce($3, 'infinity'::date)
+        )
+        SELECT (coalesce(whole_days.sent, 0) + last_day.sent)::bigint AS "sent!",
+            (coalesce(whole_days.redeemed, 0) + last_day.redeemed)::bigint AS "redeemed!"
+        FROM whole_days, last_day"#,
+        scope.hub_id().0,
+        range.from,
+        range.to,
+        until
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.sent, row.redeemed))
+}
+
+/// Sent and redeemed of each month from `from` on that has any.
+pub async fn list_months(
+    conn: &mut Conn,
+    scope: PortalScope,
+    from: NaiveDate,
+) -> Result<Vec<Month>, Error> {
+    let months = sqlx::query_as!(
+        Month,
+        r#"SELECT date_trunc('month', day)::date AS "month!", sum(transactions)::bigint AS "sent!",
+            sum(redeemed)::bigint AS "redeemed!"
+         FROM daily_totals WHERE hub_id = $1 AND day >= $2 AND status <> 'scheduled'
+         GROUP BY 1 HAVING sum(transactions) > 0 ORDER BY 1"#,
+        scope.hub_id().0,
+        from
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(months)
+}
+
+/// The latest status events that are `sent` or `redeemed`, of the days in `range`.
+pub async fn list_activity(
+    conn: &mut Conn,
+    scope: PortalScope,
+    range: Range,
+) -> Result<Vec<Activity>, Error> {
+    let rows = sqlx::query!(
+        r#"SELECT e.transaction_id, t.gift_name, e.status, e.happened_at,
+            coalesce(t.recipient_name, t.recipient_email) AS recipient
+         FROM status_events AS e JOIN transactions AS t USING (hub_id, transaction_id) JOIN portals AS p USING (hub_id)
+         WHERE e.hub_id = $1 AND e.status IN ('sent', 'redeemed')
+            AND ($2::date IS NULL OR e.happened_at >= $2::date::timestamp AT TIME ZONE p.time_zone)
+            AND ($3::date IS NULL OR e.happened_at < ($3::date + 1)::timestamp AT TIME ZONE p.time_zone)
+         ORDER BY e.happened_at DESC, e.transaction_id LIMIT $4"#,
+        scope.hub_id().0,
+        range.from,
+        range.to,
+        RECENT_ACTIVITY
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Activity {
+            transaction_id: TransactionId(row.transaction_id),
+            gift_name: row.gift_name,
+            status: Status::from_source(&row.status),
+            at: row.happened_at,
+            recipient: row.recipient,
+        })
+        .collect())
+}

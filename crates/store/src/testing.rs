@@ -1,0 +1,115 @@
+//! Scratch databases for tests: one each, copied from a template that is migrated once per schema.
+//!
+//! Reads `MIGRATION_DATABASE_URL` (a role that may create databases) and `DATABASE_URL` (the app's role), as
+//! `script/services env` prints them. Tests run as the app's role: row-level security holds in them.
+
+use std::sync::OnceLock;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+use tokio::sync::Mutex;
+
+use crate::{Db, migrate};
+
+/// A database of one test. It stays until its PostgreSQL is thrown away, which the scripts do.
+pub struct ScratchDatabase {
+    /// As the app's role.
+    pub app_url: String,
+    /// As the owner.
+    pub owner_url: String,
+}
+
+fn variable(name: &str) -> String {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests are told by the scripts where their database is"
+    )]
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run tests through script/test"))
+}
+
+fn with_database(url: &str, name: &str) -> String {
+    let options: PgConnectOptions = url.parse().expect("a PostgreSQL address");
+    options.database(name).to_url_lossy().to_string()
+}
+
+impl ScratchDatabase {
+    /// Makes a migrated, empty database.
+    pub async fn create() -> Self {
+        static TEMPLATE: OnceLock<Mutex<Option<String>>> = OnceLock::new();
+        let (owner_url, app_url) = (variable("MIGRATION_DATABASE_URL"), variable("DATABASE_URL"));
+        let options: PgConnectOptions = app_url.parse().expect("DATABASE_URL is an address");
+        let mut owner = PgConnection::connect(&owner_url)
+            .await
+            .expect("the owner connects");
+
+        // nextest runs each test in its own process, so the template is agreed on in the database: a lock lets one
+        // process make it, the name changes with the migrations.
+        let mut template = TEMPLATE.get_or_init(Mutex::default).lock().await;
+        if template.is_none() {
+            let name = format!("template_{}", migrate::fingerprint());
+            sqlx::query("SELECT pg_advisory_lock(4711)")
+                .execute(&mut owner)
+                .await
+                .expect("the template's lock");
+            let known: Option<i32> =
+                sqlx::query_scalar("SELECT 1 FROM pg_database WHERE datname = $1")
+                    .bind(&name)
+                    .fetch_optional(&mut owner)
+                    .await
+                    .expect("the list of databases");
+            if known.is_none() {
+                let making = format!("{name}_new");
+                for statement in [
+                    format!("DROP DATABASE IF EXISTS {making}"),
+                    format!("CREATE DATABASE {making}"),
+                ] {
+                    sqlx::query(AssertSqlSafe(statement))
+                        .execute(&mut owner)
+                        .await
+                        .expect("the template is made");
+                }
+                crate::migrate(&with_database(&owner_url, &making), options.get_username())
+                    .await
+                    .expect("migrations");
+                let rename = format!("ALTER DATABASE {making} RENAME TO {name}");
+                sqlx::query(AssertSqlSafe(rename))
+                    .execute(&mut owner)
+                    .await
+                    .expect("the template is named");
+            }
+            sqlx::query("SELECT pg_advisory_unlock(4711)")
+                .execute(&mut owner)
+                .await
+                .expect("the lock is given back");
+            *template = Some(name);
+        }
+        let source = template.clone().expect("just made");
+        drop(template);
+
+        let name = format!("scratch_{}", uuid::Uuid::now_v7().simple());
+        sqlx::query(AssertSqlSafe(format!(
+            "CREATE DATABASE {name} TEMPLATE {source} STRATEGY file_copy"
+        )))
+        .execute(&mut owner)
+        .await
+        .expect("a scratch database");
+        owner.close().await.expect("the owner leaves");
+        Self {
+            app_url: with_database(&app_url, &name),
+            owner_url: with_database(&owner_url, &name),
+        }
+    }
+
+    /// A pool as the app's role.
+    pub fn db(&self) -> Db {
+        Db::open(&self.app_url, 8).expect("a pool")
+    }
+
+    /// A connection as the owner, to look at what the app's role cannot.
+    pub async fn owner(&self) -> PgConnection {
+        PgConnection::connect(&self.owner_url)
+            .await
+            .expect("the owner connects")
+    }
+}
