@@ -1,0 +1,182 @@
+// The main job as an admin sees it: install, watch the history arrive, read the numbers, link orphans.
+// UPDATE_PICTURES=1 also writes the screenshots of docs/images.
+import assert from 'node:assert/strict'
+import { mkdir } from 'node:fs/promises'
+import { after, before, test } from 'node:test'
+import { accessibilityFindings, DESKTOP, launch, overflowsSideways, PHONE, watchedPage } from './browser.js'
+import { expectedSix, readDone, readOrphans, readSix } from './dashboard.js'
+import { startDemo } from './demo.js'
+
+const BACKFILL_LIMIT_MS = 240_000
+const RUN_LIMIT_MS = 90_000
+const pictures = new URL('../../docs/images/', import.meta.url)
+
+let demo, browser, context, page, complaints, hub
+
+before(async () => {
+  demo = await startDemo()
+  browser = await launch()
+  context = await browser.newContext({ viewport: DESKTOP, colorScheme: 'light', reducedMotion: 'reduce', locale: 'en-US' })
+  ;({ page, complaints } = await watchedPage(context))
+})
+
+after(async () => {
+  await browser?.close()
+  await demo?.stop()
+})
+
+/** Looks again until `probe` gives something else than undefined; the test fails with `what` when it takes too long. */
+async function eventually(what, limitMs, probe) {
+  const end = performance.now() + limitMs
+  for (;;) {
+    const found = await probe()
+    if (found !== undefined) return found
+    if (performance.now() > end) throw new Error(`${what}: not within ${limitMs / 1000} s\n${demo.lines.slice(-30).join('\n')}`)
+    await page.waitForTimeout(100)
+  }
+}
+
+/** JSON with the page's own session. */
+async function json(path) {
+  const response = await page.request.get(new URL(path, page.url()).href)
+  assert.equal(response.status(), 200, path)
+  return response.json()
+}
+
+/** Holds the page that is shown to the rules at both widths, light and dark, and takes its pictures when asked to. */
+async function inspect(name) {
+  const findings = []
+  for (const [width, viewport] of [['desktop', DESKTOP], ['phone', PHONE]]) {
+    for (const colorScheme of ['light', 'dark']) {
+      await page.setViewportSize(viewport)
+      await page.emulateMedia({ colorScheme })
+      // One frame, so that scripts which follow the width or the colours have drawn.
+      await page.evaluate(() => new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve))))
+      const where = `${name}, ${width}, ${colorScheme}`
+      findings.push(...(await accessibilityFindings(page)).map(finding => `${where}: ${finding}`))
+      if (await overflowsSideways(page)) findings.push(`${where}: wider than the window`)
+      if (process.env.UPDATE_PICTURES) {
+        await mkdir(pictures, { recursive: true })
+        const file = `${name}-${width}${colorScheme === 'dark' ? '-dark' : ''}.png`
+        await page.screenshot({ path: new URL(file, pictures).pathname, fullPage: width === 'desktop' })
+      }
+    }
+  }
+  await page.setViewportSize(DESKTOP)
+  await page.emulateMedia({ colorScheme: 'light' })
+  assert.deepEqual(findings, [])
+}
+
+test('an admin installs, watches the backfill, reads the numbers and links orphans', async t => {
+  // What follows builds on what went before: after the first failure the rest would only repeat it.
+  let broken = false
+  const step = (name, body) =>
+    t.test(name, { skip: broken && 'an earlier step failed' }, async () => {
+      try {
+        await body()
+      } catch (error) {
+        broken = true
+        throw error
+      }
+    })
+
+  await step('the first page offers to install', async () => {
+    await page.goto(demo.start)
+    await page.getByRole('link', { name: 'Install' }).waitFor()
+    await inspect('landing')
+    await page.getByRole('link', { name: 'Install' }).click()
+  })
+
+  await step("HubSpot's consent leads back to the dashboard", async () => {
+    await page.getByRole('button', { name: 'Connect app' }).waitFor()
+    await inspect('consent')
+    await page.getByRole('button', { name: 'Connect app' }).click()
+    await page.waitForURL(/\/portals\/\d+/)
+    hub = Number(new URL(page.url()).pathname.split('/')[2])
+  })
+
+  await step('the progress counts up without a reload', async () => {
+    let loads = 0
+    page.on('framenavigated', frame => {
+      if (frame === page.mainFrame()) loads += 1
+    })
+    const seen = new Set()
+    await eventually('three different counts on the page', BACKFILL_LIMIT_MS, async () => {
+      const done = await readDone(page)
+      if (done !== null) {
+        assert.ok(done >= Math.max(0, ...seen), `the count fell from ${Math.max(...seen)} to ${done}`)
+        seen.add(done)
+      }
+      return seen.size >= 3 || undefined
+    })
+    assert.equal(loads, 0, 'the page was loaded again')
+    await inspect('progress')
+
+    await eventually('the end of the backfill', BACKFILL_LIMIT_MS, async () => {
+      const status = await json(`/portals/${hub}/status.json`)
+      return (status.state === 'active' && status.current_run === null) || undefined
+    })
+    await page.getByRole('progressbar').waitFor({ state: 'detached' })
+    assert.equal(loads, 0, 'the page was loaded again')
+  })
+
+  await step('the six numbers are those of statistics.json', async () => {
+    const statistics = await json(`/portals/${hub}/statistics.json`)
+    assert.ok(statistics.total_sent > 0, 'something was sent')
+    let shown = await readSix(page)
+    // The last live update may be on its way.
+    for (let tries = 0; tries < 50 && shown.totalSent !== statistics.total_sent; tries += 1) {
+      await page.waitForTimeout(100)
+      shown = await readSix(page)
+    }
+    assert.deepEqual(shown, expectedSix(statistics, shown))
+    assert.ok(Object.keys(shown.totalValue).length > 0, 'an amount is shown')
+    assert.equal(await readOrphans(page), statistics.orphans)
+    await inspect('dashboard')
+  })
+
+  await step('the numbers are there without JavaScript', async () => {
+    const plain = await browser.newContext({ javaScriptEnabled: false, storageState: await context.storageState() })
+    try {
+      const still = await plain.newPage()
+      await still.goto(page.url())
+      const total = await still.getByRole('region', { name: 'Total sent', exact: true }).locator('.stat__value').innerText()
+      const { total_sent: expected } = await json(`/portals/${hub}/statistics.json`)
+      assert.equal(Number(total.replace(/\D/g, '')), expected)
+    } finally {
+      await plain.close()
+    }
+  })
+
+  await step('the button links orphans whose contacts were added', async () => {
+    const before = (await json(`/portals/${hub}/status.json`)).orphans
+    assert.ok(before > 50, `the demo has orphans to adopt, not ${before}`)
+    const adopted = await page.request.post(`${demo.control}/portals/${hub}/adopt-orphans`, { data: { count: 50 } })
+    assert.ok(adopted.ok(), `${adopted.status()} ${await adopted.text()}`)
+
+    // By keyboard, as everything should be.
+    await page.reload()
+    await page.getByRole('button', { name: 'Re-associate orphans' }).focus()
+    await page.keyboard.press('Enter')
+    const orphans = await eventually('fewer orphans', RUN_LIMIT_MS, async () => {
+      const status = await json(`/portals/${hub}/status.json`)
+      return status.current_run === null && status.orphans <= before - 50 ? status.orphans : undefined
+    })
+    await eventually('the number on the page', RUN_LIMIT_MS, async () => (await readOrphans(page)) === orphans || undefined)
+  })
+
+  await step('the page for the Thnks key is as careful as the others', async () => {
+    await page.goto(new URL(`/portals/${hub}/connect`, page.url()).href)
+    await page.getByLabel('Thnks API key').waitFor()
+    await inspect('connect')
+  })
+
+  await step('signing out ends the session', async () => {
+    const status = new URL(`/portals/${hub}/status.json`, page.url()).href
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.waitForURL(url => !url.pathname.startsWith('/portals'))
+    assert.equal((await page.request.get(status)).status(), 401)
+  })
+
+  await step('no page complained', () => assert.deepEqual(complaints, []))
+})
