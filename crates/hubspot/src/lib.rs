@@ -1,1 +1,49 @@
-//! Placeholder door.
+//! HubSpot's wire, and the only place that knows it: paths, shapes, limits, errors.
+//!
+//! A [`Client`] is made once per process and speaks OAuth; a [`Portal`] is one account's side of it: its tokens, its
+//! rate budget, its call counts. Every call goes through the one private request of `client.rs`.
+
+mod account;
+mod associations;
+mod batch;
+mod budget;
+mod client;
+mod config;
+mod error;
+pub mod limits;
+mod oauth;
+mod objects;
+mod pipelines;
+mod retry;
+mod schemas;
+mod signature;
+mod wire;
+
+pub use account::{Account, AccountType};
+pub use associations::{
+    AssociateAnswer, Associated, AssociatedRecord, AssociationCategory, AssociationLabel,
+    AssociationType, RefusedLink,
+};
+pub use budget::{Budget, CallClass, LocalBudget};
+pub use client::{AccessTokens, CallCounts, Client, Portal, http_client};
+pub use config::Config;
+pub use error::{Error, Fault, KeptBody, Refusal, Remedy};
+pub use oauth::{Grant, Pkce, TokenInfo};
+pub use objects::{Contact, Deal, RefusedRow, UpsertAnswer, UpsertRow, WrittenRow};
+pub use pipelines::DealStage;
+pub use schemas::{
+    AssociationDefinition, Difference, PropertiesAnswer, PropertyDefinition, PropertyOption,
+    Repair, Schema, differences,
+};
+pub use signature::{SignatureError, SignedRequest};
+
+/// The dated version of HubSpot's API that every path carries: current since 2026-09-08 and supported until about
+/// March 2028 (facts/hubspot.md §0.1).
+pub const API_VERSION: &str = "2026-09";
+
+/// Contacts, as HubSpot names the type in a path.
+pub const CONTACTS: &str = "contacts";
+/// Companies, as HubSpot names the type in a path.
+pub const COMPANIES: &str = "companies";
+/// Deals, as HubSpot names the type in a path.
+pub const DEALS: &str = "deals";

@@ -1,0 +1,203 @@
+//! The rate budget of a portal: when a call may go. This crate's own keeps count in one process; `worker` has one that
+//! processes share.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::HubId;
+use tokio::time::Instant;
+
+use crate::limits::{BUDGET_WINDOW, LONGEST_WAIT};
+
+/// Who waits for a call's answer. The order is that of precedence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CallClass {
+    /// A person in front of a page.
+    Interactive,
+    /// An event that just came in.
+    Webhook,
+    /// The hourly sync.
+    Sync,
+    /// The import of history.
+    Backfill,
+}
+
+impl CallClass {
+    /// How many of `limit` calls per window this class may fill: the last twentieth is kept from sync, the last tenth from
+    /// backfill, so that a person's click never waits behind an import. Never less than one.
+    pub fn share(self, limit: u32) -> u32 {
+        let kept_free = match self {
+            Self::Interactive | Self::Webhook => 0,
+            Self::Sync => limit / 20,
+            Self::Backfill => limit / 10,
+        };
+        limit.saturating_sub(kept_free).max(1)
+    }
+}
+
+/// Spends a portal's calls. All calls of one portal have to go through budgets that know of each other.
+#[async_trait]
+pub trait Budget: Send + Sync {
+    /// Waits until one call to the portal may go, and counts it.
+    async fn acquire(&self, hub: HubId, class: CallClass);
+
+    /// HubSpot asks to slow down: no call of this portal goes, in any process, before `wait` is over.
+    async fn block(&self, hub: HubId, wait: Duration);
+}
+
+/// A budget for one process: an exact sliding window. In no span of [`BUDGET_WINDOW`] more than `limit` calls go.
+#[derive(Debug)]
+pub struct LocalBudget {
+    limit: u32,
+    windows: Mutex<HashMap<HubId, Window>>,
+}
+
+/// Portals after which windows without calls are swept out.
+const SWEEP_ABOVE: usize = 256;
+
+#[derive(Debug, Default)]
+struct Window {
+    /// When the calls of the last window went, oldest first.
+    gone: VecDeque<Instant>,
+    blocked_until: Option<Instant>,
+}
+
+impl Window {
+    fn forget_before(&mut self, now: Instant) {
+        while self
+            .gone
+            .front()
+            .is_some_and(|at| *at + BUDGET_WINDOW <= now)
+        {
+            self.gone.pop_front();
+        }
+        self.blocked_until = self.blocked_until.filter(|until| *until > now);
+    }
+
+    /// Counts a call now, or says when to ask again.
+    fn take(&mut self, now: Instant, share: usize) -> Result<(), Instant> {
+        self.forget_before(now);
+        if let Some(until) = self.blocked_until {
+            return Err(until);
+        }
+        if let Some(excess) = self.gone.len().checked_sub(share) {
+            // Room is there once all calls above the share, and one more, have left the window.
+            return Err(self.gone[excess] + BUDGET_WINDOW);
+        }
+        self.gone.push_back(now);
+        Ok(())
+    }
+}
+
+impl LocalBudget {
+    /// A budget of `limit` calls per window and portal; zero counts as one.
+    pub fn new(limit: u32) -> Self {
+        Self {
+            limit: limit.max(1),
+            windows: Mutex::default(),
+        }
+    }
+
+    fn take(&self, hub: HubId, class: CallClass) -> Result<(), Instant> {
+        let now = Instant::now();
+        let share = usize::try_from(class.share(self.limit)).unwrap_or(usize::MAX);
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        if windows.len() > SWEEP_ABOVE {
+            windows.retain(|_, window| {
+                window.forget_before(now);
+                !window.gone.is_empty() || window.blocked_until.is_some()
+            });
+        }
+        windows.entry(hub).or_default().take(now, share)
+    }
+}
+
+#[async_trait]
+impl Budget for LocalBudget {
+    async fn acquire(&self, hub: HubId, class: CallClass) {
+        while let Err(ask_again) = self.take(hub, class) {
+            tokio::time::sleep_until(ask_again).await;
+        }
+    }
+
+    async fn block(&self, hub: HubId, wait: Duration) {
+        let until = Instant::now() + wait.min(LONGEST_WAIT);
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let window = windows.entry(hub).or_default();
+        window.blocked_until = window.blocked_until.max(Some(until));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    const HUB: HubId = HubId(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn no_window_holds_more_than_the_limit_and_none_is_wasted() {
+        let budget = Arc::new(LocalBudget::new(10));
+        let tasks: Vec<_> = (0..35)
+            .map(|_| {
+                let budget = Arc::clone(&budget);
+                tokio::spawn(async move {
+                    budget.acquire(HUB, CallClass::Interactive).await;
+                    Instant::now()
+                })
+            })
+            .collect();
+        let started = Instant::now();
+        let mut gone = Vec::new();
+        for task in tasks {
+            gone.push(task.await.unwrap());
+        }
+        gone.sort();
+        for (at, later) in gone.iter().zip(gone.iter().skip(10)) {
+            assert!(*later - *at >= BUDGET_WINDOW);
+        }
+        // 35 calls at 10 per window are three full windows and the beginning of a fourth; the clock ticks in
+        // milliseconds, so that each window can end one late.
+        let last = *gone.last().unwrap() - started;
+        assert!(
+            last >= BUDGET_WINDOW * 3 && last <= BUDGET_WINDOW * 3 + Duration::from_millis(3),
+            "{last:?}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_person_goes_where_a_backfill_has_to_wait() {
+        let budget = LocalBudget::new(100);
+        for _ in 0..90 {
+            budget.acquire(HUB, CallClass::Backfill).await;
+        }
+        let before = Instant::now();
+        for _ in 0..10 {
+            budget.acquire(HUB, CallClass::Interactive).await;
+        }
+        assert_eq!(Instant::now(), before);
+        budget.acquire(HUB, CallClass::Backfill).await;
+        assert!(Instant::now() - before >= BUDGET_WINDOW);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_block_holds_every_class_of_that_portal_and_no_other() {
+        let budget = LocalBudget::new(100);
+        budget.block(HUB, Duration::from_secs(7)).await;
+        budget.block(HUB, Duration::from_secs(2)).await;
+        let before = Instant::now();
+        budget.acquire(HubId(2), CallClass::Backfill).await;
+        assert_eq!(Instant::now(), before);
+        budget.acquire(HUB, CallClass::Interactive).await;
+        assert!(Instant::now() - before >= Duration::from_secs(7));
+    }
+
+    #[test]
+    fn a_tiny_limit_still_lets_every_class_go() {
+        assert_eq!(CallClass::Backfill.share(1), 1);
+        assert_eq!(CallClass::Backfill.share(100), 90);
+        assert_eq!(CallClass::Sync.share(100), 95);
+    }
+}

@@ -1,0 +1,431 @@
+//! The one request: authorization, time-outs, budget, repeats, and what an answer means. Nothing else sends.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::HubId;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Method, redirect};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::budget::{Budget, CallClass};
+use crate::config::Config;
+use crate::error::{Error, Fault, KeptBody, Refusal};
+use crate::limits;
+use crate::retry::{Effect, Failure, Patience, Reaction, reaction};
+
+/// Where a portal's access tokens come from.
+#[async_trait]
+pub trait AccessTokens: Send + Sync {
+    /// A token that should be good for the next call.
+    async fn current(&self, hub: HubId) -> Result<SecretString, Error>;
+
+    /// Another token than `refused`, which HubSpot answered with 401. Called at most once per request.
+    async fn replace(&self, hub: HubId, refused: &SecretString) -> Result<SecretString, Error>;
+}
+
+/// A builder with what every client of this service shares: time-outs, no redirects (a redirect would carry a bearer
+/// token elsewhere), rustls.
+pub fn http_client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .connect_timeout(limits::CONNECT_TIMEOUT)
+        .timeout(limits::CALL_TIMEOUT)
+        .redirect(redirect::Policy::none())
+        .user_agent(concat!("thnks-hubspot/", env!("CARGO_PKG_VERSION")))
+}
+
+/// HubSpot, for the whole process. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    http: reqwest::Client,
+    budget: Arc<dyn Budget>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("api_url", &self.inner.config.api_url.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One account: HubSpot's API with its tokens and its budget. Cheap to clone; clones share their call counts.
+#[derive(Clone)]
+pub struct Portal {
+    client: Client,
+    hub: HubId,
+    tokens: Arc<dyn AccessTokens>,
+    class: CallClass,
+    calls: Arc<Mutex<CallCounts>>,
+}
+
+/// What a [`Portal`] and its clones have called.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallCounts {
+    /// Requests that were sent, repeats included, by kind, for example `objects.upsert`.
+    pub by_kind: BTreeMap<&'static str, u64>,
+    /// Time waited because HubSpot asked to slow down.
+    pub throttled: Duration,
+    /// Time waited for our own budget.
+    pub queued: Duration,
+}
+
+impl CallCounts {
+    /// All requests.
+    pub fn total(&self) -> u64 {
+        self.by_kind.values().sum()
+    }
+}
+
+/// One call, before it is sent.
+pub(crate) struct Call {
+    /// For counts and logs.
+    pub kind: &'static str,
+    pub method: Method,
+    /// Below the API's address, with its query, ready to be sent.
+    pub path: String,
+    pub body: Body,
+    pub effect: Effect,
+}
+
+pub(crate) enum Body {
+    None,
+    Json(Vec<u8>),
+    Form(Vec<u8>),
+}
+
+/// Who asks.
+pub(crate) enum Auth<'a> {
+    /// A portal, with its tokens and its budget.
+    Portal(&'a Portal),
+    /// A bare token, outside any budget.
+    Bearer(&'a SecretString),
+    /// The body carries the credentials.
+    Body,
+}
+
+/// An answer whose body is complete; with a 2xx status it is empty or JSON.
+pub(crate) struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+impl Client {
+    /// A client. Fails only when TLS cannot be set up.
+    pub fn new(config: Config, budget: Arc<dyn Budget>) -> Result<Self, Error> {
+        let http = http_client()
+            .build()
+            .map_err(|error| Error::OurFault(error.without_url().to_string()))?;
+        let inner = Arc::new(Inner {
+            config,
+            http,
+            budget,
+        });
+        Ok(Self { inner })
+    }
+
+    /// The account `hub`, called with `tokens` on behalf of `class`.
+    pub fn portal(&self, hub: HubId, tokens: Arc<dyn AccessTokens>, class: CallClass) -> Portal {
+        Portal {
+            client: self.clone(),
+            hub,
+            tokens,
+            class,
+            calls: Arc::default(),
+        }
+    }
+
+    /// What the client was made with.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// Sends until there is an answer outside 429, 423, 477 and 5xx; any other status is the caller's to judge.
+    pub(crate) async fn answer(&self, call: &Call, auth: Auth<'_>) -> Result<Answer, Error> {
+        let class = match &auth {
+            Auth::Portal(portal) => portal.class,
+            Auth::Bearer(_) | Auth::Body => CallClass::Interactive,
+        };
+        let mut bearer = match &auth {
+            Auth::Portal(portal) => Some(portal.tokens.current(portal.hub).await?),
+            Auth::Bearer(token) => Some((*token).clone()),
+            Auth::Body => None,
+        };
+        let mut patience = Patience::new(class, call.effect);
+        let mut replaced = false;
+        let mut throttled = false;
+        loop {
+            if let Auth::Portal(portal) = &auth {
+                portal.wait_for_turn(throttled).await;
+                portal.count(call.kind);
+            }
+            throttled = false;
+            let (answer, retry_after) = match self.attempt(call, bearer.as_ref()).await {
+                Ok(received) => received,
+                Err(failure) => {
+                    let wait = patience.after_failure(failure, &mut rand::rng())?;
+                    tokio::time::sleep(wait).await;
+                    continue;
+                }
+            };
+            if let (401, Auth::Portal(portal), Some(refused), false) =
+                (answer.status, &auth, &bearer, replaced)
+            {
+                bearer = Some(portal.tokens.replace(portal.hub, refused).await?);
+                replaced = true;
+                continue;
+            }
+            let fault = if answer.status == 429 {
+                answer.fault()
+            } else {
+                Fault::default()
+            };
+            match (reaction(answer.status, retry_after, &fault), &auth) {
+                (Reaction::Read, _) => return Ok(answer),
+                (Reaction::SlowDown(wait), Auth::Portal(portal)) => {
+                    self.inner.budget.block(portal.hub, wait).await;
+                    patience.after_wait_asked(wait)?;
+                    throttled = true;
+                }
+                (Reaction::SlowDown(wait) | Reaction::Pause(wait), _) => {
+                    patience.after_wait_asked(wait)?;
+                    tokio::time::sleep(wait).await;
+                }
+                (Reaction::Broken, _) => {
+                    let failure = Failure::ServerError(answer.status);
+                    let wait = patience.after_failure(failure, &mut rand::rng())?;
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    /// One sending: the complete answer and its `Retry-After`.
+    async fn attempt(
+        &self,
+        call: &Call,
+        bearer: Option<&SecretString>,
+    ) -> Result<(Answer, Option<Duration>), Failure> {
+        let started = Instant::now();
+        let received = self.send_and_receive(call, bearer).await;
+        let status = received.as_ref().map_or(0, |(answer, _)| answer.status);
+        tracing::debug!(
+            hubspot.kind = call.kind,
+            hubspot.status = status,
+            duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "hubspot call"
+        );
+        received
+    }
+
+    async fn send_and_receive(
+        &self,
+        call: &Call,
+        bearer: Option<&SecretString>,
+    ) -> Result<(Answer, Option<Duration>), Failure> {
+        let base = self.inner.config.api_url.as_str().trim_end_matches('/');
+        let mut request = self
+            .inner
+            .http
+            .request(call.method.clone(), format!("{base}{}", call.path));
+        if let Some(token) = bearer {
+            request = request.bearer_auth(token.expose_secret());
+        }
+        request = match &call.body {
+            Body::None => request,
+            Body::Json(body) => request
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.clone()),
+            Body::Form(body) => request
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(body.clone()),
+        };
+        let mut response = request.send().await.map_err(|error| failure(&error))?;
+        let status = response.status();
+        let header = |name| {
+            response
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
+        let retry_after = header(RETRY_AFTER)
+            .and_then(|value| value.trim().parse().ok())
+            .map(Duration::from_secs);
+        let is_json = header(CONTENT_TYPE).is_none_or(|kind| kind.contains("json"));
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
+            if body.len() + chunk.len() > limits::MAX_BODY_BYTES {
+                return Err(Failure::Unreadable("the answer is too large".into()));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        // A proxy's page in HubSpot's name can come with any status; a 2xx one must not pass for an answer.
+        if status.is_success() && !body.is_empty() {
+            if !is_json {
+                return Err(Failure::Unreadable("the answer is not JSON".into()));
+            }
+            serde_json::from_slice::<serde::de::IgnoredAny>(&body)
+                .map_err(|_| Failure::Unreadable("the answer is not JSON, or cut off".into()))?;
+        }
+        let answer = Answer {
+            status: status.as_u16(),
+            body,
+        };
+        Ok((answer, retry_after))
+    }
+}
+
+/// Sorts reqwest's failures: before the request was sent, or after. Its own text is not used: it names the URL.
+fn failure(error: &reqwest::Error) -> Failure {
+    let reason = if error.is_timeout() {
+        "timed out"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "the connection broke"
+    };
+    if error.is_connect() || error.is_builder() {
+        Failure::NotSent(reason.into())
+    } else {
+        Failure::Lost(reason.into())
+    }
+}
+
+impl Answer {
+    fn fault(&self) -> Fault {
+        serde_json::from_slice::<Value>(&self.body)
+            .map(|body| Fault::from_json(&body))
+            .unwrap_or_default()
+    }
+
+    /// The body of a 2xx answer, or what the refusal means.
+    pub(crate) fn into_body(self) -> Result<Vec<u8>, Error> {
+        if (200..300).contains(&self.status) {
+            return Ok(self.body);
+        }
+        let refusal = Box::new(Refusal {
+            status: self.status,
+            fault: self.fault(),
+            body: KeptBody::new(&self.body),
+        });
+        Err(match self.status {
+            300..=399 => Error::Unreadable("a redirect".into()),
+            401 => Error::Unauthorized(refusal),
+            403 if refusal.fault.category == "MISSING_SCOPES" => {
+                let mut scopes = refusal.fault.context_values(&[
+                    "requiredGranularScopes",
+                    "missingScopes",
+                    "requiredScopes",
+                ]);
+                scopes.sort();
+                scopes.dedup();
+                Error::MissingScopes { scopes }
+            }
+            404 => Error::Missing(refusal),
+            409 => Error::Conflict(refusal),
+            _ => Error::Rejected(refusal),
+        })
+    }
+}
+
+impl Portal {
+    /// The account.
+    pub fn hub(&self) -> HubId {
+        self.hub
+    }
+
+    /// The same account with the same counts, on behalf of another class.
+    #[must_use]
+    pub fn on_behalf_of(&self, class: CallClass) -> Self {
+        Self {
+            class,
+            ..self.clone()
+        }
+    }
+
+    /// What was called so far.
+    pub fn calls(&self) -> CallCounts {
+        self.counts().clone()
+    }
+
+    fn counts(&self) -> std::sync::MutexGuard<'_, CallCounts> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn wait_for_turn(&self, throttled: bool) {
+        let asked = Instant::now();
+        self.client.inner.budget.acquire(self.hub, self.class).await;
+        let waited = asked.elapsed();
+        let mut counts = self.counts();
+        if throttled {
+            counts.throttled += waited;
+        } else {
+            counts.queued += waited;
+        }
+    }
+
+    fn count(&self, kind: &'static str) {
+        *self.counts().by_kind.entry(kind).or_default() += 1;
+    }
+
+    /// The one request: the body of a 2xx answer.
+    async fn request(&self, call: Call) -> Result<Vec<u8>, Error> {
+        self.client
+            .answer(&call, Auth::Portal(self))
+            .await?
+            .into_body()
+    }
+
+    pub(crate) async fn read(&self, kind: &'static str, path: String) -> Result<Vec<u8>, Error> {
+        let call = Call {
+            kind,
+            method: Method::GET,
+            path,
+            body: Body::None,
+            effect: Effect::Read,
+        };
+        self.request(call).await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        kind: &'static str,
+        method: Method,
+        path: String,
+        body: &impl Serialize,
+        effect: Effect,
+    ) -> Result<Vec<u8>, Error> {
+        let body = serde_json::to_vec(body).map_err(|error| Error::OurFault(error.to_string()))?;
+        let call = Call {
+            kind,
+            method,
+            path,
+            body: Body::Json(body),
+            effect,
+        };
+        self.request(call).await
+    }
+}
+
+/// All but the characters that a path segment takes as they are.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// A name as one segment of a path.
+pub(crate) fn segment(name: &str) -> String {
+    utf8_percent_encode(name, SEGMENT).to_string()
+}

@@ -1,0 +1,467 @@
+//! Records: writing ours, reading contacts and deals.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::RecordId;
+use domain::record::{KEY_PROPERTY, Values};
+use reqwest::Method;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::batch::{Parts, is_about_rows};
+use crate::client::segment;
+use crate::error::{Error, Fault};
+use crate::retry::Effect;
+use crate::wire::{Batch, Object};
+use crate::{API_VERSION, CONTACTS, DEALS, Portal, limits};
+
+/// A row to write: its values hold the unique key. The trace id is ours, unique within the batch; HubSpot names refused
+/// rows by it.
+#[derive(Debug, Clone, Copy)]
+pub struct UpsertRow<'a> {
+    /// Any text that no other row of the batch has.
+    pub trace_id: &'a str,
+    /// The record's values.
+    pub values: &'a Values,
+}
+
+impl UpsertRow<'_> {
+    fn key(&self) -> &str {
+        self.values.get(KEY_PROPERTY).map_or("", String::as_str)
+    }
+}
+
+/// How a batch of rows ended; every row is in exactly one of the three.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UpsertAnswer {
+    /// Rows that are records now.
+    pub written: Vec<WrittenRow>,
+    /// Rows that HubSpot refuses.
+    pub refused: Vec<RefusedRow>,
+    /// Keys of rows that the answer leaves out: they may be written or not, and can be sent again.
+    pub unanswered: Vec<String>,
+}
+
+/// A row that is a record now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenRow {
+    /// Its unique key.
+    pub key: String,
+    /// The record's id.
+    pub record_id: RecordId,
+    /// Whether this call made the record.
+    pub new: bool,
+}
+
+/// A row that HubSpot refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedRow {
+    /// Which row; `None` when HubSpot does not say, its rows are then among the unanswered.
+    pub trace_id: Option<String>,
+    /// HubSpot's category, for example `VALIDATION_ERROR`.
+    pub category: String,
+    /// HubSpot's sentence.
+    pub message: String,
+    /// The property it is about, when HubSpot names one.
+    pub field: Option<String>,
+}
+
+/// A contact, as far as linking needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// Its id. After a merge this is the surviving contact's, and differs from the one asked for.
+    pub id: RecordId,
+    /// Primary and additional addresses, as [`domain::text::email_key`] compares them.
+    pub emails: Vec<String>,
+    /// Its primary company.
+    pub company: Option<RecordId>,
+    /// The contacts that were merged into it.
+    pub merged: Vec<RecordId>,
+}
+
+/// A deal, as far as linking and reports need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deal {
+    /// Its id.
+    pub id: RecordId,
+    /// Id of its stage.
+    pub stage: Option<String>,
+    /// Id of its pipeline.
+    pub pipeline: Option<String>,
+    /// HubSpot's own word; `None` when it has not computed it, then the stage decides.
+    pub is_closed: Option<bool>,
+    /// In the deal's currency.
+    pub amount: Option<Decimal>,
+}
+
+impl Deal {
+    /// Whether it is open: by `hs_is_closed`, without it by its stage. A deal of which neither is known counts as open.
+    pub fn is_open(&self, closed_stages: &HashSet<String>) -> bool {
+        !self.is_closed.unwrap_or_else(|| {
+            self.stage
+                .as_ref()
+                .is_some_and(|stage| closed_stages.contains(stage))
+        })
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct UpsertInput<'a> {
+    id: &'a str,
+    id_property: &'static str,
+    properties: &'a Values,
+    object_write_trace_id: &'a str,
+}
+
+const CONTACT_PROPERTIES: &[&str] = &[
+    "email",
+    "hs_additional_emails",
+    "associatedcompanyid",
+    "hs_merged_object_ids",
+];
+const DEAL_PROPERTIES: &[&str] = &["dealstage", "pipeline", "hs_is_closed", "amount"];
+
+impl Portal {
+    /// Writes rows (at most 100, each key once) as records of `object_type_id`, made or changed by their unique key. Safe
+    /// to repeat. A batch that is refused as a whole is halved until the bad rows stand alone.
+    pub async fn upsert(
+        &self,
+        object_type_id: &str,
+        rows: &[UpsertRow<'_>],
+    ) -> Result<UpsertAnswer, Error> {
+        debug_assert!(rows.len() <= limits::OBJECTS_PER_BATCH);
+        let path = format!(
+            "/crm/objects/{API_VERSION}/{}/batch/upsert",
+            segment(object_type_id)
+        );
+        let mut answer = UpsertAnswer::default();
+        let mut parts = Parts::new(rows);
+        while let Some(part) = parts.next() {
+            let inputs: Vec<_> = part
+                .iter()
+                .map(|row| UpsertInput {
+                    id: row.key(),
+                    id_property: KEY_PROPERTY,
+                    properties: row.values,
+                    object_write_trace_id: row.trace_id,
+                })
+                .collect();
+            let body = serde_json::json!({ "inputs": inputs });
+            let sent = self
+                .send(
+                    "objects.upsert",
+                    Method::POST,
+                    path.clone(),
+                    &body,
+                    Effect::Idempotent,
+                )
+                .await;
+            match sent {
+                Ok(bytes) => answer.add(part, Batch::from_slice(&bytes)?),
+                Err(error) if is_about_rows(&error) => {
+                    let fault = error.refusal().map(|refusal| refusal.fault.clone());
+                    let fault = fault.unwrap_or_default();
+                    let refused = parts
+                        .refused(part)
+                        .iter()
+                        .map(|row| RefusedRow::new(Some(row.trace_id), &fault));
+                    answer.refused.extend(refused);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(answer)
+    }
+
+    /// The contacts that have one of `emails` (at most 100) as primary or additional address. An address without a contact
+    /// has no row; two addresses of one contact have one.
+    pub async fn contacts_by_email(&self, emails: &[String]) -> Result<Vec<Contact>, Error> {
+        let found = self
+            .read_batch(
+                "contacts.read",
+                CONTACTS,
+                Some("email"),
+                emails,
+                CONTACT_PROPERTIES,
+            )
+            .await?;
+        Ok(contacts(found))
+    }
+
+    /// The contacts with these ids (at most 100). One that is gone has no row; one that was merged comes as the surviving
+    /// contact.
+    pub async fn contacts_by_id(&self, ids: &[RecordId]) -> Result<Vec<Contact>, Error> {
+        let ids: Vec<_> = ids.iter().map(RecordId::to_string).collect();
+        let found = self
+            .read_batch("contacts.read", CONTACTS, None, &ids, CONTACT_PROPERTIES)
+            .await?;
+        Ok(contacts(found))
+    }
+
+    /// The deals with these ids (at most 100); one that is gone has no row.
+    pub async fn deals(&self, ids: &[RecordId]) -> Result<Vec<Deal>, Error> {
+        let ids: Vec<_> = ids.iter().map(RecordId::to_string).collect();
+        let found = self
+            .read_batch("deals.read", DEALS, None, &ids, DEAL_PROPERTIES)
+            .await?;
+        let text = |object: &Object, name| object.property(name).map(str::to_owned);
+        let deal = |object: Object| Deal {
+            id: object.id,
+            stage: text(&object, "dealstage"),
+            pipeline: text(&object, "pipeline"),
+            is_closed: object
+                .property("hs_is_closed")
+                .and_then(|flag| flag.parse().ok()),
+            amount: object
+                .property("amount")
+                .and_then(|amount| amount.parse().ok()),
+        };
+        Ok(found.into_iter().map(deal).collect())
+    }
+
+    async fn read_batch(
+        &self,
+        kind: &'static str,
+        object_type: &str,
+        id_property: Option<&str>,
+        ids: &[String],
+        properties: &[&str],
+    ) -> Result<Vec<Object>, Error> {
+        debug_assert!(ids.len() <= limits::OBJECTS_PER_BATCH);
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let path = format!("/crm/objects/{API_VERSION}/{object_type}/batch/read");
+        let inputs: Vec<_> = ids
+            .iter()
+            .map(|id| serde_json::json!({ "id": id }))
+            .collect();
+        let mut body = serde_json::json!({
+            "inputs": inputs, "properties": properties, "propertiesWithHistory": [],
+        });
+        if let Some(id_property) = id_property {
+            body["idProperty"] = id_property.into();
+        }
+        let bytes = self
+            .send(kind, Method::POST, path, &body, Effect::Read)
+            .await?;
+        let batch: Batch<Object> = Batch::from_slice(&bytes)?;
+        // "Not found" is an answer; any other error hides records that may exist, and must not pass for their absence.
+        match batch
+            .faults
+            .iter()
+            .find(|fault| fault.category != "OBJECT_NOT_FOUND")
+        {
+            None => Ok(batch.results),
+            Some(fault) => Err(Error::Unavailable(format!(
+                "a batch read is incomplete: {}",
+                fault.category
+            ))),
+        }
+    }
+}
+
+impl UpsertAnswer {
+    /// Takes the answer to `part` in.
+    fn add(&mut self, part: &[UpsertRow<'_>], batch: Batch<Object>) {
+        let mut open: HashMap<&str, &str> =
+            part.iter().map(|row| (row.key(), row.trace_id)).collect();
+        for object in batch.results {
+            if let Some(key) = object
+                .property(KEY_PROPERTY)
+                .filter(|key| open.remove::<str>(key).is_some())
+            {
+                self.written.push(WrittenRow {
+                    key: key.to_owned(),
+                    record_id: object.id,
+                    new: object.new,
+                });
+            }
+        }
+        for fault in &batch.faults {
+            let named = fault.context_values(&["objectWriteTraceId"]);
+            let keys = fault.context_values(&["ids", "id"]);
+            let rows: Vec<&str> = open
+                .iter()
+                .filter(|(key, trace)| {
+                    named.iter().any(|name| name == *trace) || keys.iter().any(|name| name == *key)
+                })
+                .map(|(key, _)| *key)
+                .collect();
+            if rows.is_empty() {
+                self.refused.push(RefusedRow::new(None, fault));
+            }
+            for key in rows {
+                let trace_id = open.remove(key);
+                self.refused.push(RefusedRow::new(trace_id, fault));
+            }
+        }
+        let left_out = part.iter().filter(|row| open.contains_key(row.key()));
+        self.unanswered
+            .extend(left_out.map(|row| row.key().to_owned()));
+    }
+}
+
+impl RefusedRow {
+    fn new(trace_id: Option<&str>, fault: &Fault) -> Self {
+        let invalid = invalid_value(&fault.message);
+        let named = fault
+            .context_values(&["propertyName", "properties", "name"])
+            .into_iter()
+            .next();
+        let located = fault
+            .details
+            .iter()
+            .map(|detail| detail.location.clone())
+            .find(|location| !location.is_empty());
+        let (field, message) = match invalid {
+            Some((field, message)) => (Some(field), message),
+            None => (named.or(located), fault.message.clone()),
+        };
+        Self {
+            trace_id: trace_id.map(str::to_owned),
+            category: fault.category.clone(),
+            message,
+            field,
+        }
+    }
+}
+
+/// The property and the sentence inside `Property values were not valid: [{…}]`.
+fn invalid_value(message: &str) -> Option<(String, String)> {
+    let (_, list) = message.split_once("Property values were not valid:")?;
+    let list: Value = serde_json::from_str(list.trim()).ok()?;
+    let first = list.get(0)?;
+    let text = |name| first.get(name).and_then(Value::as_str).map(str::to_owned);
+    Some((text("name")?, text("message").or_else(|| text("error"))?))
+}
+
+/// Each contact once, however many inputs led to it.
+fn contacts(found: Vec<Object>) -> Vec<Contact> {
+    let mut seen = HashSet::new();
+    found
+        .into_iter()
+        .filter(|object| seen.insert(object.id))
+        .map(|object| {
+            let list =
+                |name| split_list(object.property(name).unwrap_or_default()).map(str::to_owned);
+            let mut emails: Vec<String> = list("email")
+                .chain(list("hs_additional_emails"))
+                .filter_map(|email| domain::text::email_key(&email))
+                .collect();
+            let mut known = HashSet::new();
+            emails.retain(|email| known.insert(email.clone()));
+            Contact {
+                id: object.id,
+                emails,
+                company: object
+                    .property("associatedcompanyid")
+                    .and_then(|id| id.parse().ok()),
+                merged: list("hs_merged_object_ids")
+                    .filter_map(|id| id.parse().ok())
+                    .collect(),
+            }
+        })
+        .collect()
+}
+
+/// HubSpot joins several values with `;`.
+fn split_list(joined: &str) -> impl Iterator<Item = &str> {
+    joined
+        .split(';')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(key: &str) -> Values {
+        Values::from([(KEY_PROPERTY, key.to_owned())])
+    }
+
+    #[test]
+    fn each_row_ends_in_exactly_one_list() {
+        let values = ["a", "b", "c", "d"].map(values);
+        let rows: Vec<_> = ["t1", "t2", "t3", "t4"]
+            .iter()
+            .zip(&values)
+            .map(|(trace_id, values)| UpsertRow { trace_id, values })
+            .collect();
+        let body = br#"{"status":"COMPLETE","results":[
+            {"id":"12","new":true,"properties":{"transaction_id":"c"}},
+            {"id":"10","new":false,"properties":{"transaction_id":"a"}},
+            {"id":"99","properties":{"transaction_id":"stranger"}}],
+            "numErrors":1,"errors":[{"status":"error","category":"VALIDATION_ERROR",
+             "message":"Property values were not valid: [{\"isValid\":false,\"message\":\"bad option\",\"error\":\"INVALID_OPTION\",\"name\":\"status\"}]",
+             "context":{"objectWriteTraceId":["t2"]}}]}"#;
+        let mut answer = UpsertAnswer::default();
+        answer.add(&rows, Batch::from_slice(body).unwrap());
+        let written: Vec<_> = answer
+            .written
+            .iter()
+            .map(|row| (row.key.as_str(), row.record_id.0, row.new))
+            .collect();
+        assert_eq!(written, [("c", 12, true), ("a", 10, false)]);
+        assert_eq!(
+            answer.refused,
+            [RefusedRow {
+                trace_id: Some("t2".into()),
+                category: "VALIDATION_ERROR".into(),
+                message: "bad option".into(),
+                field: Some("status".into()),
+            }]
+        );
+        assert_eq!(answer.unanswered, ["d"]);
+    }
+
+    #[test]
+    fn an_error_that_names_no_row_leaves_its_rows_unanswered() {
+        let values = values("a");
+        let rows = [UpsertRow {
+            trace_id: "t1",
+            values: &values,
+        }];
+        let mut answer = UpsertAnswer::default();
+        let body = br#"{"errors":[{"category":"CONFLICT","message":"no"}]}"#;
+        answer.add(&rows, Batch::from_slice(body).unwrap());
+        assert_eq!(answer.refused[0].trace_id, None);
+        assert_eq!(answer.unanswered, ["a"]);
+    }
+
+    #[test]
+    fn a_contact_is_read_once_with_all_its_addresses() {
+        let row = r#"{"id":"5","properties":{"email":"Sam@A.example","hs_additional_emails":"old@a.example; sam@a.example ",
+            "associatedcompanyid":"77","hs_merged_object_ids":"3;4"}}"#;
+        let body = format!(r#"{{"results":[{row},{row}]}}"#);
+        let found = contacts(Batch::from_slice(body.as_bytes()).unwrap().results);
+        assert_eq!(
+            found,
+            [Contact {
+                id: RecordId(5),
+                emails: vec!["sam@a.example".into(), "old@a.example".into()],
+                company: Some(RecordId(77)),
+                merged: vec![RecordId(3), RecordId(4)],
+            }]
+        );
+    }
+
+    #[test]
+    fn a_deal_without_hubspots_word_is_judged_by_its_stage() {
+        let closed = HashSet::from(["won".to_owned()]);
+        let deal = |is_closed, stage: &str| Deal {
+            id: RecordId(1),
+            stage: Some(stage.into()),
+            pipeline: None,
+            is_closed,
+            amount: None,
+        };
+        assert!(!deal(None, "won").is_open(&closed));
+        assert!(deal(None, "new").is_open(&closed));
+        assert!(deal(Some(false), "won").is_open(&closed));
+        assert!(!deal(Some(true), "new").is_open(&closed));
+    }
+}
