@@ -39,6 +39,8 @@ CREATE TABLE run_queue (
     due_at timestamptz NOT NULL,
     -- When the doorbell was last rung for it.
     rung_at timestamptz,
+    -- Waits for another run of its portal: due as soon as that one lets go.
+    busy boolean NOT NULL DEFAULT false,
     FOREIGN KEY (hub_id, run_id) REFERENCES runs
 );
 CREATE INDEX run_queue_due ON run_queue (priority, due_at);

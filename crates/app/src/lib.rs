@@ -1,1 +1,28 @@
-//! Placeholder door.
+//! The use cases: one file each, no HTTP server, no SQL text, no queue library.
+//!
+//! `app` opens database transactions and never holds one over a call to the outside.
+
+mod cipher;
+mod context;
+mod error;
+mod tokens;
+
+pub mod access;
+pub mod connect;
+pub mod dashboard;
+pub mod disconnect;
+pub mod engine;
+pub mod install;
+pub mod operator;
+pub mod portals;
+pub mod runs;
+pub mod schedule;
+pub mod session;
+pub mod setup;
+pub mod statistics;
+pub mod status;
+
+pub use cipher::{KeyRing, KeyRingError};
+pub use context::{App, Clock, Config, system_clock};
+pub use error::Error;
+pub use store::PortalScope;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::RunId;
-use crate::run::{RunKind, RunState};
+use crate::run::{Phase, RunKind, RunState};
 
 /// Where a portal stands, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,6 +141,8 @@ pub struct CurrentRun {
     pub total: Option<i64>,
     /// When it first began; `None` while it waits.
     pub started_at: Option<DateTime<Utc>>,
+    /// What it is busy with; `None` while it waits.
+    pub phase: Option<Phase>,
 }
 
 /// A run that has ended.

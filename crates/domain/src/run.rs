@@ -96,6 +96,21 @@ impl RunState {
     }
 }
 
+/// What a run is busy with, for the person who watches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Looking whether the portal has what is needed.
+    #[default]
+    Preparing,
+    /// Reading transactions from Thnks.
+    Reading,
+    /// Writing records to HubSpot.
+    Writing,
+    /// Linking records to contacts, companies and deals.
+    Linking,
+}
+
 /// A run whose starts reach this number without progress is dead.
 pub const STARTS_WITHOUT_PROGRESS: i32 = 3;
 

@@ -52,7 +52,7 @@ pub async fn list_due(conn: &mut Conn, scope: PortalScope, limit: i64) -> Result
         .collect())
 }
 
-/// How many rows wait to be linked or have no record yet.
+/// How many rows have a record and wait to be linked.
 pub async fn count_due(conn: &mut Conn, scope: PortalScope) -> Result<i64, Error> {
     let count = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM transactions WHERE hub_id = $1 AND association_due AND record_id IS NOT NULL"#,

@@ -142,7 +142,7 @@ pub async fn claim(
     .await?;
     let Some(fence) = fence else {
         sqlx::query!(
-            "UPDATE run_queue AS q SET due_at = l.lease_until, rung_at = NULL FROM portal_leases AS l
+            "UPDATE run_queue AS q SET due_at = l.lease_until, rung_at = NULL, busy = true FROM portal_leases AS l
              WHERE q.run_id = $2 AND l.hub_id = $1 AND l.run_id IS DISTINCT FROM $2",
             hub_id,
             run_id.0
@@ -176,7 +176,7 @@ pub async fn claim(
         return Ok(Claim::Dead);
     }
     sqlx::query!(
-        "UPDATE run_queue SET due_at = now() + make_interval(secs => $2), rung_at = NULL WHERE run_id = $1",
+        "UPDATE run_queue SET due_at = now() + make_interval(secs => $2), rung_at = NULL, busy = false WHERE run_id = $1",
         run_id.0,
         LEASE_SECS
     )
@@ -215,7 +215,7 @@ pub async fn hold(
         return Err(Error::Fenced);
     }
     sqlx::query!(
-        "UPDATE run_queue SET due_at = now() + make_interval(secs => $2), rung_at = NULL WHERE run_id = $1",
+        "UPDATE run_queue SET due_at = now() + make_interval(secs => $2), rung_at = NULL, busy = false WHERE run_id = $1",
         run_id.0,
         LEASE_SECS
     )
@@ -331,9 +331,7 @@ async fn release(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
     .execute(&mut *conn)
     .await?;
     sqlx::query!(
-        "UPDATE run_queue AS q SET due_at = now(), rung_at = NULL FROM runs AS r
-         WHERE q.hub_id = $1 AND r.hub_id = $1 AND r.run_id = q.run_id AND q.due_at > now() AND r.state = 'queued'
-            AND r.started_at IS NULL",
+        "UPDATE run_queue SET due_at = now(), rung_at = NULL, busy = false WHERE hub_id = $1 AND busy",
         hub_id
     )
     .execute(&mut *conn)
@@ -404,7 +402,7 @@ pub async fn find_current(
     scope: PortalScope,
 ) -> Result<Option<CurrentRun>, Error> {
     let row = sqlx::query!(
-        "SELECT run_id, kind, state, done, total, started_at FROM runs
+        "SELECT run_id, kind, state, done, total, started_at, progress -> 'phase' AS phase FROM runs
          WHERE hub_id = $1 AND state IN ('queued', 'running')
          ORDER BY state = 'running' DESC, started_at IS NULL, created_at LIMIT 1",
         scope.hub_id().0
@@ -425,6 +423,9 @@ pub async fn find_current(
             done: row.done,
             total: row.total,
             started_at: row.started_at,
+            phase: row
+                .phase
+                .and_then(|phase| serde_json::from_value(phase).ok()),
         })
     })
     .transpose()

@@ -253,6 +253,17 @@ pub async fn list_dirty(
         .collect())
 }
 
+/// How many rows are dirty.
+pub async fn count_dirty(conn: &mut Conn, scope: PortalScope) -> Result<i64, Error> {
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM transactions WHERE hub_id = $1 AND applied_hash IS DISTINCT FROM desired_hash"#,
+        scope.hub_id().0
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(count)
+}
+
 /// A record that HubSpot has written.
 pub struct Written {
     /// The transaction.

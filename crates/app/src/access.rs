@@ -1,0 +1,256 @@
+//! A live access token for a portal: read, or refreshed by one process at a time.
+//!
+//! The right to refresh is a short lease with the grant's generation in the connection's row; no transaction is open
+//! over the call, and whatever HubSpot returns is stored. Others wait and read again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::HubId;
+use domain::portal::{Need, NeedCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use store::connections::{self, Connection};
+use store::{PortalScope, Sealed};
+use uuid::Uuid;
+
+use crate::cipher::Place;
+use crate::{App, Error};
+
+/// Tokens are refreshed this long before they end, or at half their life when that is shorter.
+const REFRESH_MARGIN: TimeDelta = TimeDelta::minutes(5);
+/// How long one process may take to refresh; longer than the call's own time-out.
+const LEASE_SECS: f64 = 30.0;
+/// How often those who wait look again.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How often at most: a little longer than the lease.
+const LOOKS: u32 = 160;
+/// A second refusal counts only when it comes this long after the first.
+const REFUSALS_APART: TimeDelta = TimeDelta::seconds(30);
+/// So many spaced refusals in a row end the connection.
+const REFUSALS: i32 = 2;
+
+/// The access tokens of all portals, for the HubSpot client.
+pub fn tokens(app: &App) -> Arc<dyn hubspot::AccessTokens> {
+    Arc::new(Stored(app.clone()))
+}
+
+/// One token that is not stored yet, for the calls of an install.
+pub(crate) fn fixed(token: &SecretString) -> Arc<dyn hubspot::AccessTokens> {
+    Arc::new(Fixed(token.clone()))
+}
+
+/// When a token of this life should be refreshed and when it ends.
+pub(crate) fn times(expires_in: Duration, now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+    let life = TimeDelta::from_std(expires_in).unwrap_or(TimeDelta::minutes(30));
+    let expires_at = now + life;
+    (expires_at - REFRESH_MARGIN.min(life / 2), expires_at)
+}
+
+/// Both tokens, sealed for the portal's connection.
+pub(crate) fn seal_tokens(
+    app: &App,
+    scope: PortalScope,
+    access: &SecretString,
+    refresh: &SecretString,
+) -> (Sealed, Sealed) {
+    let row = scope.hub_id().to_string();
+    (
+        app.keys.seal(place(scope, "access_token", &row), access),
+        app.keys.seal(place(scope, "refresh_token", &row), refresh),
+    )
+}
+
+/// The portal's refresh token, to revoke it.
+pub(crate) fn open_refresh_token(
+    app: &App,
+    scope: PortalScope,
+    connection: &Connection,
+) -> Result<SecretString, Error> {
+    app.keys.open(
+        place(scope, "refresh_token", &scope.hub_id().to_string()),
+        &connection.refresh_token,
+    )
+}
+
+fn place<'a>(scope: PortalScope, column: &'static str, row: &'a str) -> Place<'a> {
+    Place {
+        table: "connections",
+        column,
+        hub_id: scope.hub_id().0,
+        row,
+    }
+}
+
+struct Fixed(SecretString);
+
+#[async_trait::async_trait]
+impl hubspot::AccessTokens for Fixed {
+    async fn current(&self, _: HubId) -> Result<SecretString, hubspot::Error> {
+        Ok(self.0.clone())
+    }
+
+    async fn replace(&self, _: HubId, _: &SecretString) -> Result<SecretString, hubspot::Error> {
+        Err(hubspot::Error::Revoked)
+    }
+}
+
+struct Stored(App);
+
+#[async_trait::async_trait]
+impl hubspot::AccessTokens for Stored {
+    async fn current(&self, hub_id: HubId) -> Result<SecretString, hubspot::Error> {
+        live(&self.0, PortalScope::from_grant(hub_id), None).await
+    }
+
+    async fn replace(
+        &self,
+        hub_id: HubId,
+        refused: &SecretString,
+    ) -> Result<SecretString, hubspot::Error> {
+        live(&self.0, PortalScope::from_grant(hub_id), Some(refused)).await
+    }
+}
+
+/// A token that is good for some minutes and is not `refused`.
+async fn live(
+    app: &App,
+    scope: PortalScope,
+    refused: Option<&SecretString>,
+) -> Result<SecretString, hubspot::Error> {
+    for _ in 0..LOOKS {
+        let connection = find(app, scope)
+            .await
+            .map_err(unavailable)?
+            .ok_or(hubspot::Error::Revoked)?;
+        let row = scope.hub_id().to_string();
+        let access = app
+            .keys
+            .open(place(scope, "access_token", &row), &connection.access_token)
+            .map_err(unavailable)?;
+        let now = app.now();
+        let is_refused =
+            refused.is_some_and(|refused| refused.expose_secret() == access.expose_secret());
+        if !is_refused && now < connection.refresh_at {
+            return Ok(access);
+        }
+        if connection
+            .refused_at
+            .is_some_and(|at| now - at < REFUSALS_APART)
+        {
+            // Asked a moment ago: the answer would be the same and would count as a second one.
+            return Err(hubspot::Error::Revoked);
+        }
+        let lease = Uuid::now_v7();
+        let mut tx = app.db.begin(scope).await.map_err(unavailable)?;
+        let won =
+            connections::lease_refresh(&mut tx, scope, connection.generation, lease, LEASE_SECS)
+                .await
+                .map_err(unavailable)?;
+        tx.commit().await.map_err(unavailable)?;
+        if won {
+            return refresh(app, scope, &connection, lease).await;
+        }
+        if !is_refused && now + TimeDelta::seconds(30) < connection.expires_at {
+            // Somebody else refreshes it; the old one still serves.
+            return Ok(access);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Err(hubspot::Error::TokensUnavailable(
+        "another process has been refreshing for too long".into(),
+    ))
+}
+
+/// Refreshes under the lease and stores what comes back.
+async fn refresh(
+    app: &App,
+    scope: PortalScope,
+    connection: &Connection,
+    lease: Uuid,
+) -> Result<SecretString, hubspot::Error> {
+    let refresh_token = open_refresh_token(app, scope, connection).map_err(unavailable)?;
+    let answer = app.hubspot.refresh(&refresh_token).await;
+    let now = app.now();
+    let mut tx = app.db.begin(scope).await.map_err(unavailable)?;
+    let grant = match answer {
+        Ok(grant) => grant,
+        Err(error) => {
+            let refused_at = matches!(error, hubspot::Error::Revoked).then_some(now);
+            let refusals = connections::release_refresh(&mut tx, scope, lease, refused_at)
+                .await
+                .map_err(unavailable)?;
+            if refused_at.is_some() && refusals >= REFUSALS {
+                lose_authorization(&mut tx, scope, now)
+                    .await
+                    .map_err(unavailable)?;
+            }
+            tx.commit().await.map_err(unavailable)?;
+            return Err(error);
+        }
+    };
+    if grant.hub_id != scope.hub_id() {
+        return Err(hubspot::Error::Unreadable(
+            "a refresh answered for another portal".into(),
+        ));
+    }
+    let next_refresh = grant.refresh_token.as_ref().unwrap_or(&refresh_token);
+    let (access_token, refresh_token) = seal_tokens(app, scope, &grant.access_token, next_refresh);
+    let (refresh_at, expires_at) = times(grant.expires_in, now);
+    let scopes = if grant.scopes.is_empty() {
+        &connection.scopes
+    } else {
+        &grant.scopes
+    };
+    let row = connections::Grant {
+        access_token: &access_token,
+        refresh_token: &refresh_token,
+        refresh_at,
+        expires_at,
+        scopes,
+    };
+    let kept = connections::save_refreshed(&mut tx, scope, connection.generation, lease, &row)
+        .await
+        .map_err(unavailable)?;
+    tx.commit().await.map_err(unavailable)?;
+    if !kept {
+        tracing::warn!(portal.id = %scope.hub_id(), "a refreshed token came after its lease had ended");
+    }
+    Ok(grant.access_token)
+}
+
+/// Ends a connection that HubSpot no longer honours: tokens destroyed, runs ended, data kept.
+async fn lose_authorization(
+    tx: &mut store::Tx,
+    scope: PortalScope,
+    now: DateTime<Utc>,
+) -> Result<(), store::Error> {
+    let need = Need {
+        code: NeedCode::AuthorizationLost,
+        detail: "HubSpot no longer accepts this connection: the app was uninstalled, or its access was revoked.".into(),
+        remedy: "Install the app again from your setup link or the marketplace. Nothing is lost: it goes on where it stopped."
+            .into(),
+    };
+    store::portals::disconnect(tx, scope, &need, now).await?;
+    connections::delete(tx, scope).await?;
+    store::runs::fail_open(tx, scope, "the HubSpot connection was lost", now).await?;
+    store::audit::insert(
+        tx,
+        scope,
+        "hubspot",
+        "portal.authorization_lost",
+        &json!({}),
+        now,
+    )
+    .await
+}
+
+async fn find(app: &App, scope: PortalScope) -> Result<Option<Connection>, store::Error> {
+    let mut tx = app.db.begin(scope).await?;
+    connections::find(&mut tx, scope).await
+}
+
+fn unavailable(error: impl std::error::Error) -> hubspot::Error {
+    hubspot::Error::TokensUnavailable(error.to_string())
+}

@@ -1,0 +1,85 @@
+//! Connecting Thnks: the admin's API key is tried at Thnks before it is stored.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use store::PortalScope;
+
+use crate::cipher::Place;
+use crate::session::Session;
+use crate::{App, install};
+
+/// Why a key was not stored.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing was entered.
+    #[error("no key was entered")]
+    KeyEmpty,
+    /// Thnks does not know the key.
+    #[error("Thnks refuses the key")]
+    KeyRefused,
+    /// The organization's plan lacks the HubSpot integration.
+    #[error("the organization's Thnks plan lacks the HubSpot integration")]
+    IntegrationDisabled,
+    /// Thnks does not answer.
+    #[error("Thnks is unavailable")]
+    ThnksUnavailable,
+    /// Something inside failed.
+    #[error(transparent)]
+    Internal(#[from] crate::Error),
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+/// Checks the key with Thnks and stores it; the backfill is asked for in the same transaction.
+pub async fn connect(app: &App, session: &Session, key: &SecretString) -> Result<(), Error> {
+    let key = SecretString::from(key.expose_secret().trim());
+    if key.expose_secret().is_empty() {
+        return Err(Error::KeyEmpty);
+    }
+    let organization = app.thnks.organization(&key).await.map_err(|error| match error {
+        thnks::Error::KeyRefused => Error::KeyRefused,
+        thnks::Error::IntegrationDisabled => Error::IntegrationDisabled,
+        other => {
+            tracing::warn!(portal.id = %session.hub_id, error = %other, "a Thnks key could not be checked");
+            Error::ThnksUnavailable
+        }
+    })?;
+    if !organization.hubspot_enabled {
+        return Err(Error::IntegrationDisabled);
+    }
+    let (scope, now) = (*session.scope(), app.now());
+    let sealed = app
+        .keys
+        .seal(api_key_place(scope, &scope.hub_id().to_string()), &key);
+    let mut tx = app.db.begin(scope).await?;
+    store::thnks_connections::upsert(&mut tx, scope, &sealed, Some(&organization.name), now)
+        .await?;
+    store::portals::save_needs(&mut tx, scope, &[], None, now).await?;
+    install::begin_work(app, &mut tx, scope, &session.actor()).await?;
+    let detail = json!({"thnks_organization": organization.id});
+    store::audit::insert(
+        &mut tx,
+        scope,
+        &session.actor(),
+        "thnks.connect",
+        &detail,
+        now,
+    )
+    .await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(())
+}
+
+/// Where a portal's Thnks key belongs.
+pub(crate) fn api_key_place(scope: PortalScope, row: &str) -> Place<'_> {
+    Place {
+        table: "thnks_connections",
+        column: "api_key",
+        hub_id: scope.hub_id().0,
+        row,
+    }
+}

@@ -1,0 +1,83 @@
+//! What every use case needs, built once by `cli`.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use url::Url;
+
+use crate::cipher::KeyRing;
+
+/// Tells the time; tests bring their own.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// The machine's clock.
+pub fn system_clock() -> Clock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    Arc::new(Utc::now)
+}
+
+/// What the operator decides.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What HubSpot and browsers use (`PUBLIC_URL`).
+    pub public_url: Url,
+    /// Between two syncs of a portal (`SYNC_INTERVAL`).
+    pub sync_interval: TimeDelta,
+}
+
+/// The context of every use case. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) db: store::Db,
+    pub(crate) hubspot: hubspot::Client,
+    pub(crate) thnks: thnks::Client,
+    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) config: Arc<Config>,
+    clock: Clock,
+}
+
+impl App {
+    /// Puts the parts together.
+    pub fn new(
+        db: store::Db,
+        hubspot: hubspot::Client,
+        thnks: thnks::Client,
+        keys: KeyRing,
+        config: Config,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            db,
+            hubspot,
+            thnks,
+            keys: Arc::new(keys),
+            config: Arc::new(config),
+            clock,
+        }
+    }
+
+    /// Now.
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.clock)()
+    }
+
+    /// What HubSpot and browsers use; links, cookies and signatures are built from it alone.
+    pub fn public_url(&self) -> &Url {
+        &self.config.public_url
+    }
+
+    /// Whether the database answers and its schema is this binary's.
+    pub async fn check(&self) -> Result<(), crate::Error> {
+        Ok(self.db.check().await?)
+    }
+
+    /// A listener for new runs, for the worker's relay.
+    pub async fn doorbell(&self) -> Result<store::Doorbell, crate::Error> {
+        Ok(self.db.doorbell().await?)
+    }
+
+    /// Closes the database's connections, at the end of a process.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+}

@@ -1,0 +1,50 @@
+//! Ending a connection from our side: HubSpot is told, tokens are destroyed, sessions and runs end, data stays.
+
+use domain::portal::{Need, NeedCode};
+use serde_json::json;
+use store::PortalScope;
+
+use crate::{App, Error, access};
+
+/// Uninstalls the app from the portal and forgets its tokens. A HubSpot that does not answer does not stop it: the
+/// tokens are destroyed all the same, and `false` tells that HubSpot may still list the app.
+pub async fn disconnect(app: &App, scope: PortalScope, actor: &str) -> Result<bool, Error> {
+    let mut tx = app.db.begin(scope).await?;
+    let connection = store::connections::find(&mut tx, scope).await?;
+    drop(tx);
+    let mut told = true;
+    if let Some(connection) = &connection
+        && let Err(error) = uninstall(app, scope).await
+    {
+        tracing::warn!(portal.id = %scope.hub_id(), %error, "HubSpot could not be told of the disconnect");
+        let refresh_token = access::open_refresh_token(app, scope, connection)?;
+        told = app.hubspot.revoke(&refresh_token).await.is_ok();
+    }
+    let now = app.now();
+    let need = Need {
+        code: NeedCode::AuthorizationLost,
+        detail: "This portal was disconnected.".into(),
+        remedy: "Install the app again to go on where it stopped.".into(),
+    };
+    let mut tx = app.db.begin(scope).await?;
+    store::portals::disconnect(&mut tx, scope, &need, now).await?;
+    store::connections::delete(&mut tx, scope).await?;
+    store::sessions::delete_all(&mut tx, scope).await?;
+    store::runs::fail_open(&mut tx, scope, "the portal was disconnected", now).await?;
+    store::audit::insert(
+        &mut tx,
+        scope,
+        actor,
+        "portal.disconnect",
+        &json!({"hubspot_told": told}),
+        now,
+    )
+    .await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(told)
+}
+
+async fn uninstall(app: &App, scope: PortalScope) -> Result<(), hubspot::Error> {
+    let token = access::tokens(app).current(scope.hub_id()).await?;
+    app.hubspot.uninstall(&token).await
+}

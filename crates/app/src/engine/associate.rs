@@ -1,0 +1,334 @@
+//! Linking records: the contact by e-mail, its primary company, its open deals. Rows come sorted by recipient, so that
+//! each recipient is asked for once, and in strides as large as HubSpot's link calls take.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use domain::association::{self, Decision, Links, Outcome, Plan};
+use domain::run::{Phase, RunKind};
+use domain::{RecordId, TransactionId, scopes};
+use hubspot::{AssociateAnswer, COMPANIES, CONTACTS, DEALS};
+use store::associations::Due;
+use store::portals::AssociationType;
+
+use super::{Run, Stop, Target};
+use crate::App;
+use crate::setup::from_stored;
+
+/// Rows per stride: what one call that creates links takes.
+const STRIDE: i64 = 2_000;
+/// Inputs of a batch that reads records, of one that reads links, and of one that creates links.
+const READ: usize = 100;
+const READ_LINKS: usize = 1_000;
+const CREATE_LINKS: usize = 2_000;
+
+/// What a recipient's contact is linked to.
+struct Recipient {
+    candidates: Vec<RecordId>,
+    wanted: Links,
+}
+
+/// Links one stride; `false` when no row waits.
+pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bool, Stop> {
+    let mut tx = app.db.begin(run.scope).await?;
+    let due = store::associations::list_due(&mut tx, run.scope, STRIDE).await?;
+    drop(tx);
+    if due.is_empty() {
+        return Ok(false);
+    }
+    run.progress.phase = Phase::Linking;
+    let recipients = find_recipients(run, target, &due).await?;
+    let plans: Vec<(&Due, Plan)> = due
+        .iter()
+        .map(|row| {
+            let recipient = row
+                .recipient_key
+                .as_ref()
+                .and_then(|key| recipients.get(key));
+            (
+                row,
+                recipient.map_or_else(Plan::default, |recipient| {
+                    association::plan(&row.links, &recipient.wanted)
+                }),
+            )
+        })
+        .collect();
+    let types = &target.association_types;
+    let contacts = pairs(&plans, |plan| plan.contact.into_iter().collect());
+    let companies = pairs(&plans, |plan| plan.company.into_iter().collect());
+    let deals = pairs(&plans, |plan| plan.deals.iter().copied().collect());
+    let refused = Refusals {
+        contacts: link(run, target, CONTACTS, types.contact.as_ref(), &contacts).await?,
+        companies: link(run, target, COMPANIES, types.company.as_ref(), &companies).await?,
+        deals: link(run, target, DEALS, types.deal.as_ref(), &deals).await?,
+    };
+
+    let now = app.now();
+    let decisions: Vec<(TransactionId, Decision)> = plans
+        .iter()
+        .map(|(row, plan)| {
+            let (made, refusals) = refused.split(row.record_id, plan);
+            let links = row.links.with(&made);
+            let candidates = row
+                .recipient_key
+                .as_ref()
+                .and_then(|key| recipients.get(key))
+                .map(|found| found.candidates.clone());
+            let outcome = match (&row.recipient_key, &candidates) {
+                _ if links.contact.is_some() => Outcome::Linked,
+                (None, _) => Outcome::NoIdentifier,
+                (Some(_), Some(_)) => Outcome::Refused,
+                (Some(_), None) => Outcome::NoContact,
+            };
+            let decision = Decision {
+                outcome,
+                identifiers: row.recipient_key.iter().cloned().collect(),
+                candidates: candidates.unwrap_or_default(),
+                links,
+                refusals,
+                decided_at: now,
+                run_id: run.id,
+            };
+            (row.id.clone(), decision)
+        })
+        .collect();
+
+    let count = |len: usize| i64::try_from(len).unwrap_or(i64::MAX);
+    let mut tx = run.begin(app).await?;
+    store::associations::save(&mut tx, run.scope, &decisions).await?;
+    run.counts.associated += count(due.len());
+    run.counts.contacts += count(contacts.len()) - count(refused.contacts.len());
+    run.counts.companies += count(companies.len()) - count(refused.companies.len());
+    run.counts.deals += count(deals.len()) - count(refused.deals.len());
+    run.counts.orphans += count(
+        decisions
+            .iter()
+            .filter(|(_, decision)| decision.links.contact.is_none())
+            .count(),
+    );
+    if run.kind == RunKind::Reassociate {
+        run.done += count(due.len());
+    }
+    run.commit(tx).await?;
+    Ok(true)
+}
+
+/// What HubSpot knows of the recipients of these rows, by address.
+async fn find_recipients(
+    run: &Run,
+    target: &Target,
+    due: &[Due],
+) -> Result<HashMap<String, Recipient>, Stop> {
+    let keys: BTreeSet<&String> = due
+        .iter()
+        .filter_map(|row| row.recipient_key.as_ref())
+        .collect();
+    let keys: Vec<String> = keys.into_iter().cloned().collect();
+    let mut candidates: HashMap<String, Vec<RecordId>> = HashMap::new();
+    for part in keys.chunks(READ) {
+        let asked: HashSet<&String> = part.iter().collect();
+        for contact in run.portal.contacts_by_email(part).await? {
+            for email in contact.emails.iter().filter(|email| asked.contains(email)) {
+                candidates
+                    .entry(email.clone())
+                    .or_default()
+                    .push(contact.id);
+            }
+        }
+    }
+    let chosen: BTreeMap<&String, RecordId> = candidates
+        .iter()
+        .filter_map(|(key, found)| Some((key, association::choose(found)?)))
+        .collect();
+    let contacts: BTreeSet<RecordId> = chosen.values().copied().collect();
+    let contacts: Vec<RecordId> = contacts.into_iter().collect();
+    let wants_companies = target.association_types.company.is_some()
+        && scopes::has(&run.scopes, scopes::COMPANIES_READ);
+    let wants_deals =
+        target.association_types.deal.is_some() && scopes::has(&run.scopes, scopes::DEALS_READ);
+    let companies = if wants_companies {
+        primary_companies(run, &contacts).await?
+    } else {
+        HashMap::new()
+    };
+    let deals = if wants_deals {
+        open_deals(run, &contacts).await?
+    } else {
+        HashMap::new()
+    };
+    let wanted: HashMap<String, Links> = chosen
+        .into_iter()
+        .map(|(key, contact)| {
+            let links = Links {
+                contact: Some(contact),
+                company: companies.get(&contact).copied(),
+                deals: deals.get(&contact).cloned().unwrap_or_default(),
+            };
+            (key.clone(), links)
+        })
+        .collect();
+    Ok(candidates
+        .into_iter()
+        .filter_map(|(key, candidates)| {
+            let wanted = wanted.get(&key)?.clone();
+            Some((key, Recipient { candidates, wanted }))
+        })
+        .collect())
+}
+
+/// The primary company of each contact that has one.
+async fn primary_companies(
+    run: &Run,
+    contacts: &[RecordId],
+) -> Result<HashMap<RecordId, RecordId>, Stop> {
+    let mut companies = HashMap::new();
+    for part in contacts.chunks(READ_LINKS) {
+        let linked = run.portal.associated(CONTACTS, COMPANIES, part).await?;
+        complete(&linked)?;
+        companies.extend(linked.rows.into_iter().filter_map(|(contact, linked)| {
+            linked
+                .iter()
+                .find(|company| company.primary)
+                .map(|company| (contact, company.id))
+        }));
+    }
+    Ok(companies)
+}
+
+/// The open deals of each contact, in any pipeline.
+async fn open_deals(
+    run: &Run,
+    contacts: &[RecordId],
+) -> Result<HashMap<RecordId, BTreeSet<RecordId>>, Stop> {
+    let mut deals_of: HashMap<RecordId, BTreeSet<RecordId>> = HashMap::new();
+    for part in contacts.chunks(READ_LINKS) {
+        let linked = run.portal.associated(CONTACTS, DEALS, part).await?;
+        complete(&linked)?;
+        for (contact, deals) in linked.rows {
+            deals_of
+                .entry(contact)
+                .or_default()
+                .extend(deals.iter().map(|deal| deal.id));
+        }
+    }
+    let all: BTreeSet<RecordId> = deals_of.values().flatten().copied().collect();
+    let all: Vec<RecordId> = all.into_iter().collect();
+    let mut open = HashSet::new();
+    let mut closed_stages = None;
+    for part in all.chunks(READ) {
+        for deal in run.portal.deals(part).await? {
+            // HubSpot computes the flag with a delay: without it the stage decides, which costs one call.
+            if deal.is_closed.is_none() && closed_stages.is_none() {
+                closed_stages = Some(run.portal.closed_stages().await?);
+            }
+            if deal.is_open(closed_stages.as_ref().unwrap_or(&HashSet::new())) {
+                open.insert(deal.id);
+            }
+        }
+    }
+    for deals in deals_of.values_mut() {
+        deals.retain(|deal| open.contains(deal));
+    }
+    Ok(deals_of)
+}
+
+/// A contact whose links could not be read must not pass for one without any: the stride is done again later.
+fn complete(linked: &hubspot::Associated) -> Result<(), Stop> {
+    if linked.failed.is_empty() {
+        Ok(())
+    } else {
+        let reasons: BTreeSet<&str> = linked.failed.values().map(String::as_str).collect();
+        tracing::warn!(
+            contacts = linked.failed.len(),
+            "links of some contacts could not be read"
+        );
+        Err(Stop::HubSpot(hubspot::Error::Unavailable(format!(
+            "{} kinds of failures while reading links",
+            reasons.len()
+        ))))
+    }
+}
+
+/// Record and other end of every link that the plans want of one kind.
+fn pairs(
+    plans: &[(&Due, Plan)],
+    ends: impl Fn(&Plan) -> Vec<RecordId>,
+) -> Vec<(RecordId, RecordId)> {
+    plans
+        .iter()
+        .flat_map(|(row, plan)| ends(plan).into_iter().map(|end| (row.record_id, end)))
+        .collect()
+}
+
+/// Makes the links; returns those that HubSpot refused, with its words.
+async fn link(
+    run: &Run,
+    target: &Target,
+    to: &str,
+    association_type: Option<&AssociationType>,
+    pairs: &[(RecordId, RecordId)],
+) -> Result<HashMap<(RecordId, RecordId), String>, Stop> {
+    let mut refused = HashMap::new();
+    let Some(association_type) = association_type else {
+        refused.extend(pairs.iter().map(|pair| {
+            (
+                *pair,
+                format!("the Thnks object cannot be associated with {to}"),
+            )
+        }));
+        return Ok(refused);
+    };
+    for part in pairs.chunks(CREATE_LINKS) {
+        let answer: AssociateAnswer = run
+            .portal
+            .associate(
+                &target.object_type_id,
+                to,
+                from_stored(association_type),
+                part,
+            )
+            .await?;
+        for link in answer.refused {
+            // An end that HubSpot does not name may be any: none of these counts as made, all can be tried again.
+            let hit = part.iter().filter(|(from, to)| {
+                link.from.is_none_or(|named| named == *from)
+                    && link.to.is_none_or(|named| named == *to)
+            });
+            refused.extend(hit.map(|pair| (*pair, link.message.clone())));
+        }
+    }
+    Ok(refused)
+}
+
+struct Refusals {
+    contacts: HashMap<(RecordId, RecordId), String>,
+    companies: HashMap<(RecordId, RecordId), String>,
+    deals: HashMap<(RecordId, RecordId), String>,
+}
+
+impl Refusals {
+    /// The part of a plan that was made, and HubSpot's words about the rest.
+    fn split(&self, record: RecordId, plan: &Plan) -> (Plan, Vec<String>) {
+        let mut words = BTreeSet::new();
+        let mut made =
+            |refused: &HashMap<(RecordId, RecordId), String>, end: &RecordId| match refused
+                .get(&(record, *end))
+            {
+                Some(message) => {
+                    words.insert(message.clone());
+                    false
+                }
+                None => true,
+            };
+        let plan = Plan {
+            contact: plan.contact.filter(|end| made(&self.contacts, end)),
+            company: plan.company.filter(|end| made(&self.companies, end)),
+            deals: plan
+                .deals
+                .iter()
+                .filter(|end| made(&self.deals, end))
+                .copied()
+                .collect(),
+        };
+        (plan, words.into_iter().collect())
+    }
+}

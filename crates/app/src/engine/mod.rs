@@ -1,0 +1,370 @@
+//! Runs at work: a claimed run is taken forward in steps, each committed under its fence, until it ends, yields its turn,
+//! or somebody else must act first.
+//!
+//! Every step reads what is stored, does what is missing and may be done twice. Reading comes first, so that the total
+//! is known; then writing, 100 records a call; then linking, recipients in order, so that each is asked for once.
+
+mod associate;
+mod pull;
+mod settle;
+mod write;
+
+use std::time::Duration;
+
+use domain::RunId;
+use domain::portal::{Need, NeedCode};
+use domain::run::{Phase, RunKind, RunState};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use store::portals::AssociationTypes;
+use store::runs::{self, Claim, Claimed};
+use store::{PortalScope, Tx};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::setup::{self, Setup};
+use crate::{App, access, connect};
+
+/// How long a run may work before another one gets its turn.
+const SLICE: Duration = Duration::from_secs(10);
+/// How often the lease is renewed while a call takes long.
+const RENEW: Duration = Duration::from_secs(5);
+
+/// What became of a ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The run has ended.
+    Ended(RunState),
+    /// It goes on later.
+    Yielded,
+    /// There was nothing to do: it has ended before, another run has the portal, or another worker took over.
+    Passed,
+}
+
+/// Why a step stopped the slice.
+#[derive(Debug, thiserror::Error)]
+enum Stop {
+    #[error("HubSpot: {0}")]
+    HubSpot(#[from] hubspot::Error),
+    #[error("Thnks: {0}")]
+    Thnks(#[from] thnks::Error),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error(transparent)]
+    Internal(#[from] crate::Error),
+    #[error("people must act first")]
+    Needs(Vec<Need>),
+}
+
+/// Where a run is; the shape of `runs.progress`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Progress {
+    phase: Phase,
+    /// Thnks' cursor of the next page.
+    cursor: Option<String>,
+    /// Where reading began, or began again after an expired cursor.
+    since: Option<chrono::DateTime<chrono::Utc>>,
+    /// The latest `updated_at` stored by this run.
+    through: Option<chrono::DateTime<chrono::Utc>>,
+    /// Reading has reached its end.
+    read: bool,
+    /// Orphans have been marked, for a re-association.
+    marked: bool,
+    /// Failures in a row of something outside.
+    failures: u32,
+}
+
+/// The account of a run; the shape of `runs.counts`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Counts {
+    /// Rows read from Thnks.
+    read: i64,
+    /// Of these new, newer than known, and malformed.
+    new: i64,
+    changed: i64,
+    malformed: i64,
+    /// Records written, and refused by HubSpot.
+    written: i64,
+    refused: i64,
+    /// Rows looked at for links, links made by kind, rows left without a contact.
+    associated: i64,
+    contacts: i64,
+    companies: i64,
+    deals: i64,
+    orphans: i64,
+    /// Calls to HubSpot by kind, and seconds waited because it asked to slow down.
+    calls: std::collections::BTreeMap<String, u64>,
+    throttled_secs: f64,
+}
+
+/// A run in work.
+struct Run {
+    scope: PortalScope,
+    id: RunId,
+    kind: RunKind,
+    fence: i64,
+    progress: Progress,
+    counts: Counts,
+    /// Calls of earlier slices; the client counts those of this one.
+    calls_before: Counts,
+    done: i64,
+    total: Option<i64>,
+    portal: hubspot::Portal,
+    scopes: Vec<String>,
+}
+
+/// The object that records are written to.
+struct Target {
+    object_type_id: String,
+    association_types: AssociationTypes,
+}
+
+/// Takes the run forward for one slice. Everything that happens is in the database before this returns; an error is the
+/// database's own.
+pub async fn work(
+    app: &App,
+    run_id: RunId,
+    shutdown: &CancellationToken,
+) -> Result<Outcome, crate::Error> {
+    let mut tx = app.db.begin_unscoped().await?;
+    let Some(scope) = runs::find_scope(&mut tx, run_id).await? else {
+        return Ok(Outcome::Passed);
+    };
+    drop(tx);
+    let mut tx = app.db.begin(scope).await?;
+    let claim = runs::claim(&mut tx, scope, run_id, app.now()).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    let claimed = match claim {
+        Claim::Claimed(claimed) => *claimed,
+        Claim::Dead => return Ok(Outcome::Ended(RunState::Dead)),
+        Claim::Busy | Claim::Gone => return Ok(Outcome::Passed),
+    };
+    let fence = claimed.fence;
+    let started = Instant::now();
+    let mut run = Run::new(app, scope, claimed).await?;
+    let worked = tokio::select! {
+        worked = slice(app, &mut run, started + SLICE, shutdown) => worked,
+        lost = renew(app, scope, run_id, fence) => Err(Stop::Store(lost)),
+    };
+    let outcome = settle::settle(app, &mut run, worked).await;
+    match &outcome {
+        Ok(outcome) => tracing::info!(
+            portal.id = %scope.hub_id(), run.id = %run_id, run.kind = run.kind.as_str(), ?outcome,
+            run.done = run.done, hubspot.calls = run.portal.calls().total(),
+            duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), "slice"
+        ),
+        Err(error) => {
+            tracing::error!(portal.id = %scope.hub_id(), run.id = %run_id, %error, "slice failed");
+        }
+    }
+    outcome
+}
+
+/// Steps until the run ends (`true`), its time is over, or the process stops (`false`).
+async fn slice(
+    app: &App,
+    run: &mut Run,
+    deadline: Instant,
+    shutdown: &CancellationToken,
+) -> Result<bool, Stop> {
+    let Some(target) = prepare(app, run).await? else {
+        return Ok(true);
+    };
+    while step(app, run, &target).await? {
+        if shutdown.is_cancelled() || Instant::now() >= deadline {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// One bounded piece of work; `false` when there is nothing left to do.
+async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bool, Stop> {
+    if run.kind == RunKind::Reassociate {
+        return Ok(mark_orphans(app, run).await? || associate::step(app, run, target).await?);
+    }
+    Ok(pull::step(app, run).await?
+        || write::step(app, run, target).await?
+        || associate::step(app, run, target).await?)
+}
+
+/// The target to write to, after set-up if the portal was not ready; `None` when there is nothing more to do: a check
+/// ends with it.
+async fn prepare(app: &App, run: &mut Run) -> Result<Option<Target>, Stop> {
+    let mut tx = app.db.begin(run.scope).await?;
+    let portal = store::portals::find(&mut tx, run.scope)
+        .await?
+        .ok_or(crate::Error::NotConnected)?;
+    drop(tx);
+    if let (Some(object_type_id), Some(association_types), true, false) = (
+        portal.object_type_id,
+        portal.association_types,
+        portal.needs.is_empty(),
+        run.kind == RunKind::Check,
+    ) {
+        return Ok(Some(Target {
+            object_type_id,
+            association_types,
+        }));
+    }
+    if !portal.thnks_connected {
+        return Err(Stop::Needs(vec![settle::thnks_key_missing()]));
+    }
+    if portal.needs.iter().any(|need| is_about_thnks(need.code)) {
+        let key = api_key(app, run.scope).await?;
+        let organization = app.thnks.organization(&key).await?;
+        if !organization.hubspot_enabled {
+            return Err(Stop::Thnks(thnks::Error::IntegrationDisabled));
+        }
+    }
+    let target = match setup::prepare(&run.portal, &run.scopes).await? {
+        Setup::Needs(needs) => return Err(Stop::Needs(needs)),
+        Setup::Ready {
+            object_type_id,
+            association_types,
+        } => Target {
+            object_type_id,
+            association_types,
+        },
+    };
+    let now = app.now();
+    let mut tx = run.begin(app).await?;
+    store::portals::save_object(
+        &mut tx,
+        run.scope,
+        &target.object_type_id,
+        &target.association_types,
+    )
+    .await?;
+    store::portals::save_needs(&mut tx, run.scope, &[], None, now).await?;
+    if run.kind == RunKind::Check && !portal.needs.is_empty() {
+        let kind = if portal.backfilled_at.is_some() {
+            RunKind::Sync
+        } else {
+            RunKind::Backfill
+        };
+        runs::request(&mut tx, run.scope, kind, "needs met", now).await?;
+    }
+    run.commit(tx).await?;
+    Ok((run.kind != RunKind::Check).then_some(target))
+}
+
+/// Marks all orphans once, so that linking looks at them again.
+async fn mark_orphans(app: &App, run: &mut Run) -> Result<bool, Stop> {
+    if run.progress.marked {
+        return Ok(false);
+    }
+    let mut tx = run.begin(app).await?;
+    store::associations::mark_orphans_due(&mut tx, run.scope).await?;
+    run.total = Some(store::associations::count_due(&mut tx, run.scope).await?);
+    run.progress.marked = true;
+    run.progress.phase = Phase::Linking;
+    run.commit(tx).await?;
+    Ok(true)
+}
+
+/// Renews the lease until it is lost.
+async fn renew(app: &App, scope: PortalScope, run_id: RunId, fence: i64) -> store::Error {
+    loop {
+        tokio::time::sleep(RENEW).await;
+        let renewed = async {
+            let mut tx = app.db.begin(scope).await?;
+            runs::hold(&mut tx, scope, run_id, fence).await?;
+            tx.commit().await.map_err(store::Error::from)
+        };
+        match renewed.await {
+            Ok(()) => {}
+            Err(store::Error::Fenced) => return store::Error::Fenced,
+            Err(error) => {
+                tracing::warn!(portal.id = %scope.hub_id(), %error, "a lease could not be renewed");
+            }
+        }
+    }
+}
+
+impl Run {
+    async fn new(app: &App, scope: PortalScope, claimed: Claimed) -> Result<Self, crate::Error> {
+        let mut tx = app.db.begin(scope).await?;
+        let scopes = store::connections::find(&mut tx, scope)
+            .await?
+            .map(|grant| grant.scopes)
+            .unwrap_or_default();
+        let class = match claimed.kind {
+            RunKind::Backfill => hubspot::CallClass::Backfill,
+            RunKind::Sync => hubspot::CallClass::Sync,
+            RunKind::Reassociate | RunKind::Check => hubspot::CallClass::Interactive,
+        };
+        let counts: Counts = serde_json::from_value(claimed.counts).unwrap_or_default();
+        Ok(Self {
+            scope,
+            id: claimed.run_id,
+            kind: claimed.kind,
+            fence: claimed.fence,
+            progress: serde_json::from_value(claimed.progress).unwrap_or_default(),
+            calls_before: counts.clone(),
+            counts,
+            done: claimed.done,
+            total: claimed.total,
+            portal: app
+                .hubspot
+                .portal(scope.hub_id(), access::tokens(app), class),
+            scopes,
+        })
+    }
+
+    /// A transaction that commits only while the portal is this run's.
+    async fn begin(&self, app: &App) -> Result<Tx, store::Error> {
+        let mut tx = app.db.begin(self.scope).await?;
+        runs::hold(&mut tx, self.scope, self.id, self.fence).await?;
+        Ok(tx)
+    }
+
+    /// Stores progress and commits.
+    async fn commit(&mut self, mut tx: Tx) -> Result<(), store::Error> {
+        self.progress.failures = 0;
+        self.save(&mut tx).await?;
+        tx.commit().await.map_err(store::Error::from)
+    }
+
+    /// Stores progress and counts.
+    async fn save(&mut self, tx: &mut Tx) -> Result<(), store::Error> {
+        let calls = self.portal.calls();
+        self.counts.calls.clone_from(&self.calls_before.calls);
+        for (kind, count) in &calls.by_kind {
+            *self.counts.calls.entry((*kind).to_owned()).or_default() += count;
+        }
+        self.counts.throttled_secs =
+            self.calls_before.throttled_secs + calls.throttled.as_secs_f64();
+        let (progress, counts) = (json!(self.progress), json!(self.counts));
+        let stored = runs::Progress {
+            progress: &progress,
+            counts: &counts,
+            done: self.done,
+            total: self.total,
+        };
+        runs::save_progress(tx, self.scope, self.id, stored).await
+    }
+}
+
+/// The portal's Thnks key.
+async fn api_key(app: &App, scope: PortalScope) -> Result<SecretString, Stop> {
+    let mut tx = app.db.begin(scope).await?;
+    let sealed = store::thnks_connections::find_api_key(&mut tx, scope).await?;
+    let Some(sealed) = sealed else {
+        return Err(Stop::Needs(vec![settle::thnks_key_missing()]));
+    };
+    Ok(app.keys.open(
+        connect::api_key_place(scope, &scope.hub_id().to_string()),
+        &sealed,
+    )?)
+}
+
+fn is_about_thnks(code: NeedCode) -> bool {
+    matches!(
+        code,
+        NeedCode::ThnksKeyMissing | NeedCode::ThnksKeyRefused | NeedCode::ThnksIntegrationDisabled
+    )
+}

@@ -1,0 +1,20 @@
+//! What can go wrong inside, whatever the use case: nothing that the person before the screen can mend.
+
+/// An internal failure. Its text is for logs; a page shows a request id.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database failed.
+    #[error("the database failed")]
+    Store(#[from] store::Error),
+    /// A stored secret does not open: wrong key, or moved to another place.
+    #[error("a sealed value of {table}.{column} does not open")]
+    Unsealable {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+    },
+    /// The portal has no grant, or was never installed.
+    #[error("the portal is not connected")]
+    NotConnected,
+}

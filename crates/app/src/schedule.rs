@@ -1,0 +1,39 @@
+//! The schedule and the board, as the worker's relay sees them.
+
+use domain::RunId;
+
+use crate::{App, Error};
+
+/// How many portals one transaction plans for.
+const BATCH: i64 = 100;
+
+/// Inserts the runs that are due over all portals; returns how many portals were.
+pub async fn insert_due_runs(app: &App) -> Result<usize, Error> {
+    let mut inserted = 0;
+    loop {
+        let mut tx = app.db.begin_unscoped().await?;
+        let portals =
+            store::schedule::insert_due_runs(&mut tx, app.config.sync_interval, BATCH, app.now())
+                .await?;
+        tx.commit().await.map_err(store::Error::from)?;
+        inserted += portals;
+        if portals == 0 || !usize::try_from(BATCH).is_ok_and(|batch| portals == batch) {
+            return Ok(inserted);
+        }
+    }
+}
+
+/// Takes up to `limit` runs to ring for.
+pub async fn take_due(app: &App, limit: i64) -> Result<Vec<RunId>, Error> {
+    let mut tx = app.db.begin_unscoped().await?;
+    let due = store::runs::take_due(&mut tx, limit).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(due)
+}
+
+/// How long until the next run on the board is due; `None` when the board is empty.
+pub async fn next_due(app: &App) -> Result<Option<std::time::Duration>, Error> {
+    let mut tx = app.db.begin_unscoped().await?;
+    let secs = store::runs::next_due_secs(&mut tx).await?;
+    Ok(secs.map(|secs| std::time::Duration::from_secs_f64(secs.clamp(0.0, 3600.0))))
+}
