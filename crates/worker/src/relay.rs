@@ -1,0 +1,131 @@
+//! The relay: inserts the runs that are due by the schedule, and rings for those on the board. It hears new runs at
+//! once and looks by itself every few seconds, so that a lost ring is only a late one. Every worker process has one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apalis::prelude::TaskSink;
+use app::{App, engine, schedule};
+use domain::RunId;
+use domain::run::Ring;
+use serde_json::json;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::queue::{DEPTH, Redis};
+
+/// How often the board is looked at without a ring: with the lease of 20 s a dead worker's run goes on within 30 s.
+const LOOK: Duration = Duration::from_secs(5);
+/// How often the schedule is looked at.
+const SCHEDULE: Duration = Duration::from_secs(1);
+/// How often Redis is swept.
+const SWEEP: Duration = Duration::from_secs(30);
+/// Rings per push.
+const PUSH: i64 = 100;
+/// After a failure of the database.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// Relays until `shutdown` is cancelled.
+pub(crate) async fn run(app: App, redis: Redis, concurrency: usize, shutdown: CancellationToken) {
+    let direct = Arc::new(Semaphore::new(concurrency));
+    let mut next_sweep = Instant::now() + SWEEP;
+    let mut doorbell = None;
+    while !shutdown.is_cancelled() {
+        if doorbell.is_none() {
+            doorbell = app
+                .doorbell()
+                .await
+                .inspect_err(|error| tracing::warn!(%error, "no doorbell"))
+                .ok();
+        }
+        let pause = match turn(&app, &redis, &direct, &shutdown).await {
+            Ok(pause) => pause,
+            Err(error) => {
+                tracing::warn!(%error, "the relay could not look at the board");
+                AFTER_FAILURE
+            }
+        };
+        if Instant::now() >= next_sweep {
+            next_sweep = Instant::now() + SWEEP;
+            if let Err(error) = redis.sweep().await {
+                tracing::debug!(%error, "Redis could not be swept");
+            }
+        }
+        let rung = async {
+            match &mut doorbell {
+                Some(bell) => bell.wait().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
+            rung = rung => if rung.is_err() {
+                doorbell = None;
+                tokio::time::sleep(AFTER_FAILURE).await;
+            },
+        }
+    }
+}
+
+/// One look at schedule and board; returns how long to pause unless something rings.
+async fn turn(
+    app: &App,
+    redis: &Redis,
+    direct: &Arc<Semaphore>,
+    shutdown: &CancellationToken,
+) -> Result<Duration, app::Error> {
+    schedule::insert_due_runs(app).await?;
+    // While Redis is away, only as many are taken as this process can work on by itself.
+    let room = match redis.depth().await {
+        Ok(depth) => (DEPTH - depth).min(PUSH),
+        Err(_) => i64::try_from(direct.available_permits()).unwrap_or(0),
+    };
+    if room > 0 {
+        let due = schedule::take_due(app, room).await?;
+        if !due.is_empty() {
+            ring(app, redis, direct, shutdown, due).await;
+        }
+    }
+    let next = schedule::next_due(app).await?.unwrap_or(LOOK);
+    Ok(if room > 0 {
+        next.clamp(Duration::from_millis(50), SCHEDULE)
+    } else {
+        SCHEDULE
+    })
+}
+
+/// Hands runs to Redis; without Redis this process works on them itself, as far as it has room.
+async fn ring(
+    app: &App,
+    redis: &Redis,
+    direct: &Arc<Semaphore>,
+    shutdown: &CancellationToken,
+    due: Vec<RunId>,
+) {
+    let mut storage = redis.storage();
+    let mut is_away = false;
+    for run_id in due {
+        if !is_away {
+            match storage.push(json!(Ring::new(run_id))).await {
+                Ok(()) => continue,
+                Err(error) => {
+                    tracing::warn!(%error, "Redis is away: this process works on due runs by itself");
+                    is_away = true;
+                }
+            }
+        }
+        // Without room the board rings for it again.
+        let Ok(permit) = Arc::clone(direct).try_acquire_owned() else {
+            continue;
+        };
+        let (app, shutdown) = (app.clone(), shutdown.clone());
+        tokio::spawn(async move {
+            let _permit = permit;
+            if let Err(error) = engine::work(&app, run_id, &shutdown).await {
+                tracing::warn!(run.id = %run_id, %error, "a run could not be worked on");
+            }
+        });
+    }
+}
