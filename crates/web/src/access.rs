@@ -1,0 +1,145 @@
+//! Who gets in: session, portal, role, and that a form is this session's own. One layer per row of the router's table,
+//! so that no handler can forget.
+
+use app::App;
+use app::session::{self, Session};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{FromRequestParts, RawPathParams, Request, State};
+use axum::http::header::{self, HeaderMap, HeaderValue};
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum_extra::extract::CookieJar;
+use subtle::ConstantTimeEq;
+use tracing::Instrument;
+use url::{Url, form_urlencoded};
+
+use crate::answer::wants_json;
+use crate::cookies::{self, Name};
+use crate::error::Error;
+use crate::router::{Kind, Who};
+
+/// The largest form.
+pub const FORM_BYTES: usize = 64 * 1024;
+
+/// What one row of the table asks for.
+#[derive(Clone)]
+pub struct Gate {
+    /// Where sessions are.
+    pub app: App,
+    /// Who may come in.
+    pub who: Who,
+    /// What the answer is.
+    pub kind: Kind,
+}
+
+/// The session that the layer has checked: of this portal, with this role, and its own form.
+pub struct Admitted(pub Session);
+
+impl<S: Sync> FromRequestParts<S> for Admitted {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let session = parts.extensions.get::<Session>().cloned();
+        session.map(Self).ok_or(Error::SignInNeeded)
+    }
+}
+
+/// The layer.
+pub async fn admit(
+    State(gate): State<Gate>,
+    jar: CookieJar,
+    params: RawPathParams,
+    request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    if gate.who == Who::Anyone {
+        return Ok(next.run(request).await);
+    }
+    let token = cookies::find(&jar, Name::Session, gate.app.public_url());
+    let session = match token {
+        Some(token) => session::find(&gate.app, token).await?,
+        None => None,
+    };
+    let Some(session) = session else {
+        let for_script =
+            matches!(gate.kind, Kind::Data | Kind::Events) || wants_json(request.headers());
+        return if for_script {
+            Err(Error::SignInNeeded)
+        } else {
+            Ok(Redirect::to("/login").into_response())
+        };
+    };
+    let portal = params.iter().find(|(name, _)| *name == "hub_id");
+    if let Some((_, text)) = portal
+        && text.parse() != Ok(session.hub_id)
+    {
+        return Err(Error::NotFound);
+    }
+    let mut request = request;
+    if !request.method().is_safe() {
+        request = own_form(request, &session, gate.app.public_url()).await?;
+    }
+    if gate.who == Who::Owner && !session.is_owner() {
+        return Err(Error::OwnerNeeded);
+    }
+    let span = tracing::info_span!("portal", portal.id = %session.hub_id);
+    request.extensions_mut().insert(session);
+    Ok(next.run(request).instrument(span).await)
+}
+
+/// The request again, after its form has shown the session's token and come from our own pages.
+async fn own_form(request: Request, session: &Session, public_url: &Url) -> Result<Request, Error> {
+    if !is_same_origin(request.headers(), public_url) {
+        return Err(Error::ForeignForm);
+    }
+    let (parts, body) = request.into_parts();
+    let bytes: Bytes = to_bytes(body, FORM_BYTES)
+        .await
+        .map_err(|_| Error::TooLarge)?;
+    let token = form_urlencoded::parse(&bytes).find(|(name, _)| name == "csrf_token");
+    let (_, token) = token.ok_or(Error::ForeignForm)?;
+    let is_own: bool = token.as_bytes().ct_eq(session.csrf_token.as_bytes()).into();
+    if !is_own {
+        return Err(Error::ForeignForm);
+    }
+    Ok(Request::from_parts(parts, Body::from(bytes)))
+}
+
+/// What browsers say of a form's origin must be ours; a client that says nothing has the token to show.
+fn is_same_origin(headers: &HeaderMap, public_url: &Url) -> bool {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
+    let ours = public_url.origin().ascii_serialization();
+    matches!(site, None | Some(b"same-origin"))
+        && origin.is_none_or(|origin| origin == ours.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn only_our_own_pages_are_same_origin() {
+        let ours: Url = "https://gifts.example".parse().unwrap();
+        let is_own =
+            |lines: &[(&'static str, &'static str)]| is_same_origin(&headers(lines), &ours);
+        assert!(is_own(&[]));
+        assert!(is_own(&[("origin", "https://gifts.example")]));
+        assert!(is_own(&[
+            ("sec-fetch-site", "same-origin"),
+            ("origin", "https://gifts.example")
+        ]));
+        assert!(!is_own(&[("origin", "https://gifts.example.evil")]));
+        assert!(!is_own(&[("origin", "null")]));
+        assert!(!is_own(&[("sec-fetch-site", "cross-site")]));
+        assert!(!is_own(&[("sec-fetch-site", "same-site")]));
+    }
+}

@@ -1,0 +1,65 @@
+//! The two cookies: the session, and the browser's half of an authorization that has begun.
+//!
+//! Over https their names start with `__Host-`, which browsers accept only with Secure, Path=/ and no Domain.
+
+use axum_extra::extract::CookieJar;
+use axum_extra::extract::cookie::{Cookie, SameSite};
+use url::Url;
+
+/// How long a browser keeps its half of an authorization; the other half lives as long (`app::install`).
+const INSTALL_LIFETIME: time::Duration = time::Duration::minutes(10);
+
+/// Which cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Name {
+    /// The session's token.
+    Session,
+    /// What the OAuth callback must bring back.
+    Install,
+}
+
+impl Name {
+    fn text(self, public_url: &Url) -> &'static str {
+        match (self, is_secure(public_url)) {
+            (Self::Session, true) => "__Host-session",
+            (Self::Session, false) => "session",
+            (Self::Install, true) => "__Host-install",
+            (Self::Install, false) => "install",
+        }
+    }
+}
+
+/// Whether browsers reach us over https.
+pub fn is_secure(public_url: &Url) -> bool {
+    public_url.scheme() == "https"
+}
+
+/// The value the browser sent.
+pub fn find<'a>(jar: &'a CookieJar, name: Name, public_url: &Url) -> Option<&'a str> {
+    jar.get(name.text(public_url)).map(Cookie::value)
+}
+
+/// The jar with `name` set.
+pub fn set(jar: CookieJar, name: Name, value: String, public_url: &Url) -> CookieJar {
+    let mut cookie = blank(name, value, public_url);
+    if name == Name::Install {
+        cookie.set_max_age(INSTALL_LIFETIME);
+    }
+    jar.add(cookie)
+}
+
+/// The jar with `name` taken away.
+pub fn clear(jar: CookieJar, name: Name, public_url: &Url) -> CookieJar {
+    let mut cookie = blank(name, String::new(), public_url);
+    cookie.make_removal();
+    jar.add(cookie)
+}
+
+fn blank(name: Name, value: String, public_url: &Url) -> Cookie<'static> {
+    Cookie::build((name.text(public_url), value))
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .secure(is_secure(public_url))
+        .build()
+}

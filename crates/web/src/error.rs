@@ -1,0 +1,378 @@
+//! What a failure looks like from outside: the only place that knows status codes. A page says what happened and what to
+//! do in plain sentences, with a request id; the cause goes to the log.
+
+use app::{connect, install, runs};
+use axum::Extension;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+/// Why a request was not answered as it asked.
+#[derive(Debug)]
+pub enum Error {
+    /// Nothing is at this address, or it belongs to another portal.
+    NotFound,
+    /// Nobody is signed in, and the answer is for a script.
+    SignInNeeded,
+    /// The form's token or its origin is not this session's.
+    ForeignForm,
+    /// Only an owner may do this.
+    OwnerNeeded,
+    /// The form is larger than a form is.
+    TooLarge,
+    /// `from` or `to` is not a day, or they are the wrong way round.
+    NotDays,
+    /// The person said no on HubSpot's consent page.
+    ConsentRefused,
+    /// An install or sign-in did not work.
+    Install(install::Error),
+    /// A run was not possible.
+    Run(runs::Error),
+    /// Something inside failed.
+    Internal(app::Error),
+    /// A handler panicked.
+    Panicked,
+    /// The database does not answer.
+    NotReady,
+}
+
+/// An answer that says what happened and what to do; `answer` turns it into a page or into JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Status code.
+    pub status: StatusCode,
+    /// For scripts.
+    pub code: &'static str,
+    /// What happened.
+    pub title: String,
+    /// What it means.
+    pub detail: String,
+    /// What to do.
+    pub remedies: Vec<String>,
+    /// Where to go on: address and label.
+    pub action: Option<(&'static str, &'static str)>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, title: &str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            title: title.to_owned(),
+            detail: detail.into(),
+            remedies: Vec::new(),
+            action: None,
+        }
+    }
+
+    fn remedied_by(mut self, remedies: &[&str]) -> Self {
+        self.remedies = remedies.iter().map(|&remedy| remedy.to_owned()).collect();
+        self
+    }
+
+    fn then(mut self, href: &'static str, label: &'static str) -> Self {
+        self.action = Some((href, label));
+        self
+    }
+
+    /// The problem that a bare status code from the framework means.
+    pub fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Error::NotFound.problem(),
+            StatusCode::METHOD_NOT_ALLOWED => Self::new(
+                status,
+                "method_not_allowed",
+                "This address works another way",
+                "What was asked for is not possible at this address.",
+            )
+            .then("/portals", "To your portals"),
+            StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge.problem(),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::SERVICE_UNAVAILABLE => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "This took too long",
+                "The answer was not ready in time. Nothing is lost.",
+            )
+            .remedied_by(&["Try again in a moment."]),
+            status if status.is_client_error() => Self::new(
+                status,
+                "bad_request",
+                "This request cannot be read",
+                "Something in the address or the form is not as it should be.",
+            )
+            .then("/portals", "To your portals"),
+            _ => Error::Panicked.problem(),
+        }
+    }
+}
+
+impl Error {
+    /// What people see of it.
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::NotFound => Problem::new(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "Nothing is here",
+                "The address is wrong, or it belongs to a portal you are not signed in to.",
+            )
+            .then("/portals", "To your portals"),
+            Self::SignInNeeded => Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "sign_in_needed",
+                "You are not signed in",
+                "Your session is over, or there was none.",
+            )
+            .then("/login", "Sign in with HubSpot"),
+            Self::ForeignForm => Problem::new(
+                StatusCode::FORBIDDEN,
+                "foreign_form",
+                "This form is no longer valid",
+                "It belongs to another session, or it did not come from our page. Nothing was changed.",
+            )
+            .remedied_by(&["Go back, load the page again and repeat what you did."])
+            .then("/portals", "To your portals"),
+            Self::OwnerNeeded => Problem::new(
+                StatusCode::FORBIDDEN,
+                "owner_needed",
+                "Only an owner can do this",
+                "You can look at everything here; changing it is for the portal’s owners.",
+            )
+            .remedied_by(&["Ask the person who installed the app in HubSpot."])
+            .then("/portals", "To your portals"),
+            Self::TooLarge => Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                "That is too much",
+                "What was sent is larger than any form here. Nothing was changed.",
+            ),
+            Self::NotDays => Problem::new(
+                StatusCode::BAD_REQUEST,
+                "not_days",
+                "These are not days",
+                "The days in the address must be written like 2026-11-23, the first not after the last.",
+            )
+            .then("/portals", "To your portals"),
+            Self::ConsentRefused => Problem::new(
+                StatusCode::BAD_REQUEST,
+                "consent_refused",
+                "HubSpot was not connected",
+                "The permissions were declined on HubSpot’s page. Nothing was stored.",
+            )
+            .remedied_by(&[
+                "Start again and choose “Connect app” when HubSpot asks.",
+                "If HubSpot says you may not install apps, ask a super admin of the portal to open the link.",
+            ])
+            .then("/install", "Start again"),
+            Self::Install(error) => of_install(error),
+            Self::Run(runs::Error::NotPossible { .. }) => Problem::new(
+                StatusCode::CONFLICT,
+                "not_possible_now",
+                "Not possible right now",
+                "The portal is paused, disconnected or not set up yet, so nothing was started.",
+            )
+            .then("/portals", "To your portals"),
+            Self::NotReady => Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "not_ready",
+                "Not ready",
+                "The database does not answer.",
+            ),
+            Self::Run(runs::Error::Internal(_)) | Self::Internal(_) | Self::Panicked => Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "Something went wrong on our side",
+                "It was recorded. What was stored before is safe.",
+            )
+            .remedied_by(&["Try again in a moment.", "If it happens again, send us the reference below."]),
+        }
+    }
+
+    /// The cause as a chain, for the log; `None` for what people cause.
+    fn cause(&self) -> Option<String> {
+        let error: &dyn std::error::Error = match self {
+            Self::Install(
+                error @ (install::Error::Internal(_) | install::Error::HubSpotUnavailable(_)),
+            ) => error,
+            Self::Run(error @ runs::Error::Internal(_)) => error,
+            Self::Internal(error) => error,
+            _ => return None,
+        };
+        let mut chain = error.to_string();
+        let mut source = error.source();
+        while let Some(error) = source {
+            chain.push_str(": ");
+            chain.push_str(&error.to_string());
+            source = error.source();
+        }
+        Some(chain)
+    }
+}
+
+fn of_install(error: &install::Error) -> Problem {
+    let link = |status, code, title, detail| {
+        Problem::new(status, code, title, detail)
+            .remedied_by(&[
+                "Ask your Thnks contact for a new setup link.",
+                "Or install without a link and enter your Thnks API key afterwards.",
+            ])
+            .then("/install", "Install without a link")
+    };
+    match error {
+        install::Error::SetupLinkUnknown => link(
+            StatusCode::NOT_FOUND,
+            "setup_link_unknown",
+            "This setup link is not one of ours",
+            "It may have been cut off when it was copied.",
+        ),
+        install::Error::SetupLinkExpired => link(
+            StatusCode::GONE,
+            "setup_link_expired",
+            "This setup link has expired",
+            "Setup links work for a limited time only, so that a forgotten one does no harm.",
+        ),
+        install::Error::SetupLinkUsed => link(
+            StatusCode::GONE,
+            "setup_link_used",
+            "This setup link was used before",
+            "Each link works once. If you used it yourself, your portal is connected: sign in.",
+        )
+        .then("/login", "Sign in"),
+        install::Error::StateRefused => Problem::new(
+            StatusCode::BAD_REQUEST,
+            "state_refused",
+            "This attempt is over",
+            "It took longer than ten minutes, was finished before, or began in another browser. Nothing was stored.",
+        )
+        .remedied_by(&["Start again in this browser and finish within ten minutes."])
+        .then("/install", "Start again"),
+        install::Error::PortalMismatch { expected, got } => Problem::new(
+            StatusCode::FORBIDDEN,
+            "portal_mismatch",
+            "This setup link is for another portal",
+            format!("It was made for HubSpot portal {expected}; you chose portal {got}. Nothing was stored."),
+        )
+        .remedied_by(&["Open the link again and choose the right portal on HubSpot’s page."]),
+        install::Error::CodeRefused => Problem::new(
+            StatusCode::BAD_REQUEST,
+            "code_refused",
+            "HubSpot did not accept this attempt",
+            "Its confirmation was too old or used before. Nothing was stored.",
+        )
+        .then("/install", "Start again"),
+        install::Error::ScopesMissing { missing } => {
+            let mut problem = Problem::new(
+                StatusCode::FORBIDDEN,
+                "scopes_missing",
+                "A permission is missing",
+                "HubSpot did not grant everything that gifts need to become records. Nothing was stored.",
+            )
+            .then("/install", "Start again");
+            problem.remedies = vec![
+                format!("Missing: {}.", missing.join(", ")),
+                "Ask a super admin of the portal to install the app.".to_owned(),
+                "Custom objects need an Enterprise subscription in HubSpot; without one HubSpot cannot grant their permissions.".to_owned(),
+            ];
+            problem
+        }
+        install::Error::HubSpotUnavailable(_) => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "hubspot_unavailable",
+            "HubSpot does not answer",
+            "The connection could not be finished. Nothing was stored.",
+        )
+        .remedied_by(&["Try again in a few minutes."])
+        .then("/install", "Start again"),
+        install::Error::Internal(_) => Error::Panicked.problem(),
+    }
+}
+
+/// What the connect form says of a refused key, and with which status; `Err` for what no form can mend.
+pub fn of_connect(error: connect::Error) -> Result<(StatusCode, &'static str), Error> {
+    match error {
+        connect::Error::KeyEmpty => Ok((StatusCode::UNPROCESSABLE_ENTITY, "Enter the API key.")),
+        connect::Error::KeyRefused => Ok((
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "Thnks does not know this key. Copy it again as a whole; a key that was replaced in Thnks no longer works.",
+        )),
+        connect::Error::IntegrationDisabled => Ok((
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "The key is right, but your Thnks plan does not include the HubSpot integration. Ask Thnks to switch it on.",
+        )),
+        connect::Error::ThnksUnavailable => Ok((
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Thnks does not answer right now, so the key could not be checked. Try again in a moment.",
+        )),
+        connect::Error::Internal(error) => Err(Error::Internal(error)),
+    }
+}
+
+impl From<app::Error> for Error {
+    fn from(error: app::Error) -> Self {
+        match error {
+            app::Error::NotConnected => Self::NotFound,
+            error => Self::Internal(error),
+        }
+    }
+}
+
+impl From<install::Error> for Error {
+    fn from(error: install::Error) -> Self {
+        Self::Install(error)
+    }
+}
+
+impl From<runs::Error> for Error {
+    fn from(error: runs::Error) -> Self {
+        Self::Run(error)
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        if let Some(cause) = self.cause() {
+            tracing::error!(error = cause, "request failed");
+        }
+        let problem = self.problem();
+        (problem.status, Extension(problem)).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_inside_stays_inside() {
+        let error = Error::Internal(app::Error::Unsealable {
+            table: "connections",
+            column: "refresh_token",
+        });
+        let problem = error.problem();
+        assert_eq!(problem.status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!format!("{problem:?}").contains("refresh_token"));
+        assert!(
+            error
+                .cause()
+                .is_some_and(|cause| cause.contains("refresh_token"))
+        );
+    }
+
+    #[test]
+    fn every_refused_install_says_where_to_go_on() {
+        use install::Error as E;
+        for error in [
+            E::SetupLinkUnknown,
+            E::SetupLinkExpired,
+            E::SetupLinkUsed,
+            E::StateRefused,
+            E::CodeRefused,
+            E::ScopesMissing {
+                missing: vec!["crm.objects.custom.write"],
+            },
+        ] {
+            let problem = of_install(&error);
+            assert!(problem.status.is_client_error(), "{error}");
+            assert!(problem.action.is_some(), "{error}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! One file per page or group of addresses: read the request, ask `app`, hand the answer to `view`.
+
+pub mod assets;
+pub mod connect;
+pub mod dashboard;
+pub mod health;
+pub mod install;
+pub mod landing;
+pub mod portals;
+pub mod runs;
+pub mod session;
+pub mod status;
+
+mod days;
+mod page;

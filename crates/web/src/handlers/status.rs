@@ -1,0 +1,84 @@
+//! Status and statistics for scripts, and the stream that tells a page when they change.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use app::App;
+use axum::Json;
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use domain::portal::PortalStatus;
+use domain::statistics::Statistics;
+use futures::{Stream, StreamExt, stream};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::access::Admitted;
+use crate::error::Error;
+use crate::handlers::days::DaysAsked;
+
+/// Between two looks at the status.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A stream ends after this time; the browser comes back and shows its session again.
+const STREAM_LIFETIME: Duration = Duration::from_mins(10);
+/// How long the browser waits before it comes back.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// `GET /portals/{hub_id}/status.json`
+pub async fn status(
+    State(app): State<App>,
+    Admitted(session): Admitted,
+) -> Result<Json<PortalStatus>, Error> {
+    Ok(Json(app::status::load(&app, session.scope()).await?))
+}
+
+/// `GET /portals/{hub_id}/statistics.json`
+pub async fn statistics(
+    State(app): State<App>,
+    Admitted(session): Admitted,
+    DaysAsked(range): DaysAsked,
+) -> Result<Json<Statistics>, Error> {
+    Ok(Json(
+        app::statistics::load(&app, session.scope(), range).await?,
+    ))
+}
+
+/// `GET /portals/{hub_id}/events`: a `status` event with `status.json`, at once and whenever it changes.
+pub async fn events(
+    State(app): State<App>,
+    State(shutdown): State<CancellationToken>,
+    Admitted(session): Admitted,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let mut clock = interval(LOOK_EVERY);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let changes = stream::unfold(
+        (app, session, clock, None),
+        |(app, session, mut clock, last)| async move {
+            loop {
+                clock.tick().await;
+                let status = match app::status::load(&app, session.scope()).await {
+                    Ok(status) => status,
+                    Err(error) => {
+                        tracing::warn!(%error, "a stream ends because the status cannot be read");
+                        return None;
+                    }
+                };
+                if last.as_ref() != Some(&status) {
+                    let event = Event::default()
+                        .event("status")
+                        .retry(RETRY_AFTER)
+                        .json_data(&status)
+                        .ok()?;
+                    return Some((Ok(event), (app, session, clock, Some(status))));
+                }
+            }
+        },
+    );
+    let end = async move {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = sleep(STREAM_LIFETIME) => {}
+        }
+    };
+    Sse::new(changes.take_until(end)).keep_alive(KeepAlive::default())
+}

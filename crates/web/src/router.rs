@@ -1,0 +1,169 @@
+//! The only list of URLs: each with its method, who may come in and what kind of answer it gives. The router is built
+//! from it, and tests walk it, so a route without a row does not exist.
+
+use std::time::Duration;
+
+use app::App;
+use axum::Router as Axum;
+use axum::extract::FromRef;
+use axum::http::{Method, StatusCode};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, get, post};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceBuilder;
+use tower_http::compression::CompressionLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::access::{Gate, admit};
+use crate::answer;
+use crate::error::Error;
+use crate::handlers::{
+    assets, connect, dashboard, health, install, landing, portals, runs, session, status,
+};
+
+/// The longest that an answer may take before it begins.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Who may come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Everybody.
+    Anyone,
+    /// A person with a session, of this portal where the path names one.
+    Session,
+    /// An owner of this portal.
+    Owner,
+}
+
+/// What kind of answer a route gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A page, or the way to another one.
+    Page,
+    /// JSON.
+    Data,
+    /// A stream of server-sent events.
+    Events,
+    /// A form's target: 303, or 202 with JSON where that is asked for.
+    Form,
+    /// A file that never changes.
+    File,
+    /// A word for load balancers.
+    Probe,
+}
+
+/// One row.
+pub struct Route {
+    /// Method.
+    pub method: Method,
+    /// Path, parameters in braces.
+    pub path: &'static str,
+    /// Who may come in.
+    pub who: Who,
+    /// What it answers.
+    pub kind: Kind,
+    handler: fn() -> MethodRouter<Context>,
+}
+
+/// What handlers reach: the application, and the word that the process is going down.
+#[derive(Clone, FromRef)]
+pub struct Context {
+    /// The application.
+    pub app: App,
+    /// Cancelled when the process is going down.
+    pub shutdown: CancellationToken,
+}
+
+const fn row(
+    method: Method,
+    path: &'static str,
+    who: Who,
+    kind: Kind,
+    handler: fn() -> MethodRouter<Context>,
+) -> Route {
+    Route {
+        method,
+        path,
+        who,
+        kind,
+        handler,
+    }
+}
+
+/// Every URL of the service.
+pub const ROUTES: &[Route] = {
+    use Kind::{Data, Events, File, Form, Page, Probe};
+    use Who::{Anyone, Owner, Session};
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    &[
+        row(GET, "/", Anyone, Page, || get(landing::show)),
+        row(GET, "/install", Anyone, Page, || get(install::begin)),
+        row(GET, "/login", Anyone, Page, || get(install::login)),
+        row(GET, "/oauth/callback", Anyone, Page, || {
+            get(install::complete)
+        }),
+        row(GET, "/portals", Session, Page, || get(portals::list)),
+        row(GET, "/portals/{hub_id}", Session, Page, || {
+            get(dashboard::show)
+        }),
+        row(GET, "/portals/{hub_id}/connect", Owner, Page, || {
+            get(connect::show)
+        }),
+        row(POST, "/portals/{hub_id}/connect", Owner, Form, || {
+            post(connect::submit)
+        }),
+        row(GET, "/portals/{hub_id}/status.json", Session, Data, || {
+            get(status::status)
+        }),
+        row(
+            GET,
+            "/portals/{hub_id}/statistics.json",
+            Session,
+            Data,
+            || get(status::statistics),
+        ),
+        row(GET, "/portals/{hub_id}/events", Session, Events, || {
+            get(status::events)
+        }),
+        row(POST, "/portals/{hub_id}/reassociate", Owner, Form, || {
+            post(runs::reassociate)
+        }),
+        row(POST, "/portals/{hub_id}/sync", Owner, Form, || {
+            post(runs::sync)
+        }),
+        row(POST, "/portals/{hub_id}/check", Owner, Form, || {
+            post(runs::check)
+        }),
+        row(POST, "/logout", Session, Form, || post(session::end)),
+        row(GET, "/healthz", Anyone, Probe, || get(health::process)),
+        row(GET, "/readyz", Anyone, Probe, || get(health::database)),
+        row(GET, "/static/{file}", Anyone, File, || get(assets::show)),
+    ]
+};
+
+/// The router of [`ROUTES`]. Streams end when `shutdown` is cancelled.
+pub fn router(app: App, shutdown: CancellationToken) -> Axum {
+    let mut router = Axum::new();
+    for route in ROUTES {
+        let gate = Gate {
+            app: app.clone(),
+            who: route.who,
+            kind: route.kind,
+        };
+        let mut methods = (route.handler)().layer(from_fn_with_state(gate, admit));
+        if route.kind != Kind::Events {
+            let timeout =
+                TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_TIMEOUT);
+            methods = methods.layer(timeout);
+        }
+        router = router.route(route.path, methods);
+    }
+    let common = ServiceBuilder::new()
+        .layer(CompressionLayer::new())
+        .layer(from_fn_with_state(app.clone(), answer::finish));
+    router
+        .fallback(|| async { Error::NotFound })
+        .layer(common)
+        .with_state(Context { app, shutdown })
+}

@@ -1,0 +1,101 @@
+//! The accept loop: bounded in connections, patient with nobody, and quick to stop.
+//!
+//! axum's own `serve` sets no time-outs, so a few thousand half-open connections would hold it for ever.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::App;
+use axum::body::Body;
+use axum::extract::Request;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceBuilder;
+use tower_http::timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer};
+
+use crate::router::router;
+use crate::slow::WriteLimited;
+
+/// Time for the whole head of a request; also how long a kept-alive connection may rest.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time between two pieces of a body.
+const BODY_IDLE: Duration = Duration::from_secs(10);
+/// Time for a whole body: 64 KiB need no more.
+const BODY_TOTAL: Duration = Duration::from_secs(30);
+/// Time in which a client must take something of an answer.
+const WRITE_IDLE: Duration = Duration::from_secs(30);
+/// Open connections; more wait in the kernel's queue.
+const CONNECTIONS: usize = 4_096;
+/// Largest head of a request, in bytes.
+const HEAD_BYTES: usize = 16 * 1024;
+/// Time for open requests after the word to stop.
+const STOP_WITHIN: Duration = Duration::from_secs(20);
+/// Pause after an accept that failed, for example for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until `shutdown` is cancelled, then lets open requests end within 20 s. Streams end at once.
+pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
+    let service = ServiceBuilder::new()
+        .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
+        .layer(RequestBodyDeadlineLayer::new(BODY_TOTAL))
+        .map_request(|request: Request<_>| request.map(Body::new))
+        .service(router(app, shutdown.clone()));
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES);
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        match accepted {
+            Ok((stream, place)) => {
+                let stream = TokioIo::new(WriteLimited::new(stream, WRITE_IDLE));
+                let service = TowerToHyperService::new(service.clone());
+                let connection = builder.serve_connection(stream, service).into_owned();
+                let connection = graceful.watch(connection);
+                tokio::spawn(async move {
+                    // Clients that go away or are too slow are no news.
+                    if let Err(error) = connection.await {
+                        tracing::debug!(error, "a connection ended early");
+                    }
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    if timeout(STOP_WITHIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests were cut off at the end of the time to stop");
+    }
+    Ok(())
+}
+
+/// The next connection, once there is a place for it.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await;
+    let place = place.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    // Small answers should not wait for more; where this fails they wait, and that is all.
+    let _ = stream.set_nodelay(true);
+    Ok((stream, place))
+}

@@ -1,0 +1,284 @@
+//! The dashboard, and the set-up page that stands in its place while something is missing.
+
+use app::dashboard::Dashboard;
+use askama::Template;
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use domain::portal::{Need, PortalState, PortalStatus};
+use domain::run::{RunKind, RunState};
+use domain::scopes::OptionalScope;
+use domain::statistics::Range;
+
+use super::chart::Chart;
+use super::format::{self, Moment};
+use super::health::Health;
+use super::progress::Progress;
+use super::shell::{Shell, Viewer};
+use super::stats::{self, ActivityLine, Figure, Stat, TypeLine};
+use crate::assets;
+
+/// How many lines of recent activity stand open; the rest is one click away.
+const ACTIVITY_SHOWN: usize = 8;
+/// Seconds between two loads in a browser without script while a run is in work.
+const RELOAD_SECS: u32 = 5;
+
+/// `templates/dashboard/show.html`.
+#[derive(Debug, Template)]
+#[template(path = "dashboard/show.html")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each switches one independent part of the page"
+)]
+pub struct DashboardPage {
+    /// The frame.
+    pub shell: Shell,
+    /// The portal's path, `/portals/{hub_id}`.
+    pub path: String,
+    /// Hidden field of the forms.
+    pub csrf_token: String,
+    /// Whether the buttons work for this person.
+    pub is_owner: bool,
+    /// The organization or the portal.
+    pub name: String,
+    /// The portal in small: domain and number.
+    pub portal: String,
+    /// How the connection is.
+    pub health: Health,
+    /// What a person must do first.
+    pub needs: Vec<NeedLine>,
+    /// Shown while the connection is gone.
+    pub disconnected: bool,
+    /// Shown while the sync is paused.
+    pub paused: bool,
+    /// The run in work.
+    pub progress: Option<Progress>,
+    /// Whether numbers are shown at all.
+    pub has_numbers: bool,
+    /// The choices of days.
+    pub ranges: Vec<RangeLink>,
+    /// The days shown, in words.
+    pub range_text: String,
+    /// The numbers on top.
+    pub stats: Vec<Stat>,
+    /// The last months.
+    pub chart: Option<Chart>,
+    /// The most frequent types.
+    pub types: Vec<TypeLine>,
+    /// Recent activity, the lines that stand open.
+    pub activity: Vec<ActivityLine>,
+    /// The lines behind the click.
+    pub activity_more: Vec<ActivityLine>,
+    /// The sync card's lines.
+    pub facts: Vec<Fact>,
+    /// Whether "Sync now" makes sense.
+    pub can_sync: bool,
+    /// Records without a contact, grouped.
+    pub orphans: String,
+    /// Whether there are any.
+    pub has_orphans: bool,
+    /// Whether "Re-associate orphans" makes sense.
+    pub can_reassociate: bool,
+    /// What is off for want of a scope.
+    pub optional_missing: Vec<OptionalScope>,
+    /// The time zone's name.
+    pub zone: String,
+}
+
+/// A need, as a line.
+#[derive(Debug, Clone)]
+pub struct NeedLine {
+    /// What is missing.
+    pub detail: String,
+    /// What to do.
+    pub remedy: String,
+    /// Where that is done, when it is done here: address and label.
+    pub action: Option<(String, &'static str)>,
+}
+
+/// A choice of days.
+#[derive(Debug, Clone)]
+pub struct RangeLink {
+    /// `30 days`.
+    pub label: &'static str,
+    /// Where it leads.
+    pub href: String,
+    /// Whether it is the one shown.
+    pub current: bool,
+}
+
+/// A name with a value, and a moment when the value is one.
+#[derive(Debug, Clone)]
+pub struct Fact {
+    /// The name.
+    pub name: &'static str,
+    /// The value.
+    pub value: FactValue,
+}
+
+/// What stands beside a name.
+#[derive(Debug, Clone)]
+pub enum FactValue {
+    /// Words.
+    Text(String),
+    /// A moment.
+    At(Moment),
+}
+
+impl DashboardPage {
+    /// The page of `dashboard` for `viewer`, showing the days of `range`.
+    pub fn new(dashboard: &Dashboard, viewer: Viewer, range: Range, now: DateTime<Utc>) -> Self {
+        let Dashboard {
+            portal,
+            status,
+            statistics,
+            months,
+            optional_missing,
+            ..
+        } = dashboard;
+        let zone = portal.time_zone;
+        let path = format!("/portals/{}", portal.hub_id);
+        let today = now.with_timezone(&zone).date_naive();
+        let progress = Progress::of(status, now);
+        let idle = status.current_run.is_none() && status.state == PortalState::Active;
+        let mut activity = stats::activity(&statistics.recent_activity, now, zone);
+        let activity_more = activity.split_off(activity.len().min(ACTIVITY_SHOWN));
+        let (csrf_token, is_owner) = (viewer.csrf_token.clone(), viewer.is_owner);
+        let mut shell = Shell::new("Dashboard", Some(viewer));
+        shell.scripts = vec![
+            assets::url("uplot.min.js"),
+            assets::url("chart.js"),
+            assets::url("live.js"),
+        ];
+        shell.reload_secs = progress.is_some().then_some(RELOAD_SECS);
+        Self {
+            shell,
+            csrf_token,
+            is_owner,
+            name: super::portals::name(portal),
+            portal: super::portals::detail(portal),
+            health: Health::of(status),
+            needs: need_lines(&status.needs, &path),
+            disconnected: status.state == PortalState::Disconnected,
+            paused: status.state == PortalState::Paused,
+            has_numbers: status.transactions > 0 || status.needs.is_empty(),
+            ranges: ranges(&path, range, today),
+            range_text: range_text(range, today),
+            stats: stats::stats(statistics),
+            chart: Chart::of(months),
+            types: stats::types(&statistics.top_types, statistics.total_sent),
+            activity,
+            activity_more,
+            facts: facts(status, now, zone),
+            can_sync: idle && is_owner,
+            orphans: format::number(status.orphans),
+            has_orphans: status.orphans > 0,
+            can_reassociate: idle && is_owner && status.orphans > 0,
+            optional_missing: optional_missing.clone(),
+            zone: zone.name().replace('_', " "),
+            progress,
+            path,
+        }
+    }
+}
+
+/// The choices of days, ending today.
+fn ranges(path: &str, range: Range, today: NaiveDate) -> Vec<RangeLink> {
+    let last = |days: u64| Range {
+        from: today.checked_sub_days(Days::new(days - 1)),
+        to: None,
+    };
+    [
+        ("30 days", last(30)),
+        ("90 days", last(90)),
+        ("12 months", last(365)),
+        ("All time", Range::default()),
+    ]
+    .into_iter()
+    .map(|(label, choice)| RangeLink {
+        label,
+        href: choice
+            .from
+            .map_or_else(|| path.to_owned(), |from| format!("{path}?from={from}")),
+        current: choice == range,
+    })
+    .collect()
+}
+
+fn range_text(range: Range, today: NaiveDate) -> String {
+    match (range.from, range.to) {
+        (None, None) => "All time".to_owned(),
+        (Some(from), None) => format!("{} – {}", format::day(from), format::day(today)),
+        (None, Some(to)) => format!("Until {}", format::day(to)),
+        (Some(from), Some(to)) => format!("{} – {}", format::day(from), format::day(to)),
+    }
+}
+
+fn need_lines(needs: &[Need], path: &str) -> Vec<NeedLine> {
+    use domain::portal::NeedCode;
+    needs
+        .iter()
+        .map(|need| NeedLine {
+            detail: need.detail.clone(),
+            remedy: need.remedy.clone(),
+            action: match need.code {
+                NeedCode::ThnksKeyMissing | NeedCode::ThnksKeyRefused => {
+                    Some((format!("{path}/connect"), "Enter the Thnks API key"))
+                }
+                NeedCode::ScopeMissing | NeedCode::AuthorizationLost => {
+                    Some(("/install".to_owned(), "Connect HubSpot again"))
+                }
+                _ => None,
+            },
+        })
+        .collect()
+}
+
+fn facts(status: &PortalStatus, now: DateTime<Utc>, zone: chrono_tz::Tz) -> Vec<Fact> {
+    let text = |name, value: String| Fact {
+        name,
+        value: FactValue::Text(value),
+    };
+    let at = |name, at| Fact {
+        name,
+        value: FactValue::At(Moment::new(at, now, zone)),
+    };
+    let mut facts = Vec::new();
+    match &status.last_run {
+        Some(run) => {
+            let outcome = match run.state {
+                RunState::Succeeded => "succeeded",
+                RunState::Failed => "did not finish",
+                RunState::Dead => "gave up",
+                RunState::Queued | RunState::Running => "in work",
+            };
+            facts.push(text("Last run", format!("{} {outcome}", kind(run.kind))));
+            if let Some(finished_at) = run.finished_at {
+                facts.push(at("Finished", finished_at));
+            }
+        }
+        None => facts.push(text("Last run", "None yet".to_owned())),
+    }
+    match status.next_sync_at {
+        Some(next) if next > now => facts.push(at("Next sync", next)),
+        Some(_) => facts.push(text("Next sync", "Due now".to_owned())),
+        None => facts.push(text("Next sync", "Not planned".to_owned())),
+    }
+    facts.push(text(
+        "In HubSpot",
+        format!(
+            "{} of {}",
+            format::number(status.synced),
+            format::number(status.transactions)
+        ),
+    ));
+    facts.push(text("Refused", format::number(status.failed)));
+    facts
+}
+
+fn kind(kind: RunKind) -> &'static str {
+    match kind {
+        RunKind::Backfill => "Backfill",
+        RunKind::Sync => "Sync",
+        RunKind::Reassociate => "Re-association",
+        RunKind::Check => "Check",
+    }
+}

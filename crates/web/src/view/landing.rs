@@ -1,0 +1,78 @@
+//! The front page: what this is, for whom, and what it asks for.
+
+use askama::Template;
+use domain::scopes;
+
+use super::shell::Shell;
+
+/// `templates/landing/show.html`.
+#[derive(Debug, Template)]
+#[template(path = "landing/show.html")]
+pub struct LandingPage {
+    /// The frame.
+    pub shell: Shell,
+    /// What is asked for, and why.
+    pub scopes: Vec<ScopeLine>,
+}
+
+/// One scope.
+#[derive(Debug, Clone)]
+pub struct ScopeLine {
+    /// HubSpot's name.
+    pub name: &'static str,
+    /// What it is for.
+    pub purpose: &'static str,
+    /// What is off without it; `None` when it is required.
+    pub without: Option<&'static str>,
+}
+
+impl LandingPage {
+    /// The page.
+    pub fn new() -> Self {
+        let required = scopes::REQUIRED.into_iter().map(|name| ScopeLine {
+            name,
+            purpose: purpose(name),
+            without: None,
+        });
+        let optional = scopes::OPTIONAL.into_iter().map(|scope| ScopeLine {
+            name: scope.name,
+            purpose: purpose(scope.name),
+            without: Some(scope.without),
+        });
+        Self {
+            shell: Shell::new("Thnks for HubSpot", None),
+            scopes: required.chain(optional).collect(),
+        }
+    }
+}
+
+/// What a scope is for; the test below holds that each has words.
+fn purpose(scope: &str) -> &'static str {
+    match scope {
+        "oauth" => "Signs you in with HubSpot; there is no password",
+        "crm.objects.contacts.read" => "Finds the contact that a gift went to, by e-mail address",
+        "crm.objects.contacts.write" => {
+            "Links gifts to that contact; its own fields stay as they are"
+        }
+        "crm.objects.custom.read" => "Reads back the gift records",
+        "crm.objects.custom.write" => "Writes one record per gift and keeps it up to date",
+        "crm.schemas.custom.read" => "Looks whether the Thnks object is as it should be",
+        scopes::SCHEMA_WRITE => "Creates the Thnks object and its properties for you",
+        scopes::COMPANIES_READ => "Links gifts to the contact’s primary company",
+        scopes::DEALS_READ => "Links gifts to the contact’s open deals",
+        scopes::OWNERS_READ => "Recognizes who sent a gift",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scope_says_what_it_is_for() {
+        for line in LandingPage::new().scopes {
+            assert_ne!(line.purpose, "", "{}", line.name);
+        }
+    }
+}

@@ -1,0 +1,432 @@
+//! Every page in every state, rendered from made-up values: a check that nothing is left unfilled, and pictures to look
+//! at (`target/pages/*.html`, with the files they name under `target/pages/static/`).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use app::dashboard::Dashboard;
+use app::portals::PortalSummary;
+use askama::Template;
+use chrono::{DateTime, Months, NaiveDate, TimeDelta, Utc};
+use domain::portal::{CurrentRun, LastRun, Need, NeedCode, PortalState, PortalStatus};
+use domain::run::{RunKind, RunState};
+use domain::statistics::{Activity, ByStatus, Month, Range, Statistics, TypeTotal};
+use domain::{HubId, RunId, Status, TransactionId};
+use rust_decimal::Decimal;
+use uuid::Uuid;
+
+use super::connect::ConnectPage;
+use super::dashboard::DashboardPage;
+use super::landing::LandingPage;
+use super::portals::PortalsPage;
+use super::problem::ProblemPage;
+use super::shell::{Shell, Viewer};
+use crate::assets;
+use crate::error::Error;
+
+const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
+
+fn now() -> DateTime<Utc> {
+    "2026-11-23T19:20:00Z".parse().unwrap()
+}
+
+fn viewer() -> Viewer {
+    Viewer {
+        name: "ana.souza@northwind.example".to_owned(),
+        is_owner: true,
+        csrf_token: "token".to_owned(),
+    }
+}
+
+fn portal() -> PortalSummary {
+    PortalSummary {
+        hub_id: HubId(48_151_623),
+        hub_domain: Some("northwind.example".to_owned()),
+        organization: Some("Northwind Traders".to_owned()),
+        time_zone: chrono_tz::America::New_York,
+        ui_domain: "app.hubspot.com".to_owned(),
+        thnks_connected: true,
+    }
+}
+
+fn last_run(kind: RunKind, state: RunState) -> LastRun {
+    LastRun {
+        id: RunId(Uuid::nil()),
+        kind,
+        state,
+        finished_at: Some(now() - TimeDelta::minutes(17)),
+    }
+}
+
+fn status(state: PortalState) -> PortalStatus {
+    PortalStatus {
+        state,
+        current_run: None,
+        last_run: Some(last_run(RunKind::Sync, RunState::Succeeded)),
+        transactions: 5_000,
+        synced: 5_000,
+        failed: 0,
+        orphans: 340,
+        next_sync_at: Some(now() + TimeDelta::minutes(43)),
+        needs: Vec::new(),
+    }
+}
+
+fn amounts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs
+        .iter()
+        .map(|(currency, amount)| ((*currency).to_owned(), (*amount).to_owned()))
+        .collect()
+}
+
+fn statistics(share: i64) -> Statistics {
+    let by_status = [
+        (Status::Scheduled, 130),
+        (Status::Sent, 10),
+        (Status::Delivered, 900),
+        (Status::Opened, 700),
+        (Status::Redeemed, 2_100),
+    ];
+    let types = [
+        ("Coffee", 1_402, "7010.00"),
+        ("Lunch", 986, "18734.00"),
+        ("Cupcakes", 641, "9615.00"),
+        ("Ride home", 512, "10240.00"),
+        ("Movie night", 430, "8600.00"),
+        (
+            "Charity donation of the recipient’s own choice",
+            311,
+            "7775.00",
+        ),
+        ("Flowers", 205, "6150.00"),
+        ("Book", 98, "1470.00"),
+    ];
+    let people = [
+        "Ana Souza",
+        "山田 太郎",
+        "Zoë O’Neill-Fitzgerald of Kilkenny and Beyond",
+        "محمد علي",
+        "Priya Nair",
+        "j.doe@example.com",
+        "Léa Martin",
+        "Олена Коваль",
+        "Sam Lee",
+        "Chidi Okafor",
+    ];
+    let gifts = [
+        "Coffee on me ☕",
+        "A well-earned lunch",
+        "Cupcakes for the team 🧁",
+        "Ride home",
+    ];
+    Statistics {
+        total_sent: 4_870 / share,
+        total_value: amounts(&[("USD", "60875.00"), ("EUR", "8120.50"), ("JPY", "120000")]),
+        average_value: amounts(&[("USD", "12.50"), ("EUR", "14.20"), ("JPY", "1500.00")]),
+        redemption_rate: Some(Decimal::new(4_312, 4)),
+        matured_redemption_rate: Some(Decimal::new(4_700, 4)),
+        by_status: ByStatus(by_status.into()),
+        top_types: types
+            .into_iter()
+            .map(|(name, count, value)| TypeTotal {
+                gift_type: name.to_owned(),
+                count,
+                value: amounts(&[("USD", value)]),
+            })
+            .collect(),
+        recent_activity: (0..20_usize)
+            .map(|at| Activity {
+                transaction_id: TransactionId(format!("txn_{at}")),
+                gift_name: (at != 6).then(|| gifts[at % 4].to_owned()),
+                status: if at % 3 == 1 {
+                    Status::Redeemed
+                } else {
+                    Status::Sent
+                },
+                at: now() - TimeDelta::minutes(i64::try_from(at * at * at * 3 + 2).unwrap()),
+                recipient: (at != 7).then(|| people[at % 10].to_owned()),
+            })
+            .collect(),
+        orphans: 340,
+    }
+}
+
+fn nothing_sent() -> Statistics {
+    Statistics {
+        total_sent: 0,
+        total_value: BTreeMap::new(),
+        average_value: BTreeMap::new(),
+        redemption_rate: None,
+        matured_redemption_rate: None,
+        by_status: ByStatus(BTreeMap::new()),
+        top_types: Vec::new(),
+        recent_activity: Vec::new(),
+        orphans: 0,
+    }
+}
+
+fn months(sent: [i64; 12]) -> Vec<Month> {
+    let first = NaiveDate::from_ymd_opt(2025, 12, 1).unwrap();
+    sent.into_iter()
+        .zip(0_u32..)
+        .map(|(sent, at)| Month {
+            month: first + Months::new(at),
+            sent,
+            redeemed: sent * i64::from(52 - at * 2) / 100,
+        })
+        .collect()
+}
+
+const A_YEAR: [i64; 12] = [610, 288, 302, 344, 371, 402, 366, 318, 352, 441, 486, 590];
+
+fn active() -> Dashboard {
+    Dashboard {
+        portal: portal(),
+        status: status(PortalState::Active),
+        statistics: statistics(1),
+        months: months(A_YEAR),
+        optional_missing: Vec::new(),
+    }
+}
+
+fn running(kind: RunKind, done: i64, total: Option<i64>) -> CurrentRun {
+    CurrentRun {
+        id: RunId(Uuid::nil()),
+        kind,
+        state: RunState::Running,
+        done,
+        total,
+        started_at: Some(now() - TimeDelta::seconds(48)),
+        phase: None,
+    }
+}
+
+fn dashboards() -> Vec<(&'static str, Dashboard)> {
+    let mut backfilling = active();
+    backfilling.status = PortalStatus {
+        current_run: Some(running(RunKind::Backfill, 1_900, Some(5_000))),
+        last_run: None,
+        transactions: 1_900,
+        synced: 1_800,
+        ..status(PortalState::Backfilling)
+    };
+    backfilling.statistics = statistics(3);
+    let mut just_connected = active();
+    just_connected.status = PortalStatus {
+        last_run: None,
+        transactions: 0,
+        synced: 0,
+        orphans: 0,
+        next_sync_at: None,
+        ..status(PortalState::Backfilling)
+    };
+    just_connected.statistics = nothing_sent();
+    just_connected.months = months([0; 12]);
+    let mut empty = just_connected.clone();
+    empty.status = PortalStatus {
+        transactions: 0,
+        synced: 0,
+        orphans: 0,
+        ..status(PortalState::Active)
+    };
+    let mut linking = active();
+    linking.status.current_run = Some(running(RunKind::Reassociate, 120, None));
+    let mut paused = active();
+    paused.status = status(PortalState::Paused);
+    paused.status.next_sync_at = None;
+    let mut disconnected = active();
+    disconnected.status = status(PortalState::Disconnected);
+    disconnected.status.next_sync_at = None;
+    let needs = vec![
+        Need {
+            code: NeedCode::TierMissing,
+            detail: "This portal’s subscription has no custom objects".to_owned(),
+            remedy: "Custom objects come with HubSpot Enterprise. Upgrade, or install the app in a portal that has it."
+                .to_owned(),
+        },
+        Need {
+            code: NeedCode::ScopeMissing,
+            detail: "HubSpot did not grant crm.schemas.custom.write".to_owned(),
+            remedy: "Connect again as a super admin, or create the Thnks object by hand from our guide.".to_owned(),
+        },
+    ];
+    let mut needs_setup = just_connected.clone();
+    needs_setup.status.state = PortalState::NeedsSetup;
+    needs_setup.status.needs.clone_from(&needs);
+    let mut key_refused = active();
+    key_refused.status.state = PortalState::NeedsSetup;
+    key_refused.status.needs = vec![Need {
+        code: NeedCode::ThnksKeyRefused,
+        detail: "Thnks no longer accepts the API key".to_owned(),
+        remedy: "Enter the key that is valid now.".to_owned(),
+    }];
+    let mut incomplete = active();
+    incomplete.status.failed = 12;
+    incomplete.status.synced = 4_988;
+    incomplete.optional_missing = domain::scopes::OPTIONAL[..2].to_vec();
+    let mut one = active();
+    one.status.transactions = 1;
+    one.status.synced = 1;
+    one.status.orphans = 0;
+    one.statistics.total_sent = 1;
+    one.statistics.total_value = amounts(&[("USD", "5.00")]);
+    one.statistics.average_value = amounts(&[("USD", "5.00")]);
+    one.statistics.top_types.truncate(1);
+    one.statistics.recent_activity.truncate(1);
+    one.months = months([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    let mut hostile = active();
+    hostile.portal.organization = Some(HOSTILE.to_owned());
+    for activity in &mut hostile.statistics.recent_activity {
+        activity.gift_name = Some(HOSTILE.to_owned());
+        activity.recipient = Some(HOSTILE.to_owned());
+    }
+    hostile.statistics.top_types[0].gift_type = HOSTILE.to_owned();
+    let mut huge = active();
+    huge.status.transactions = 1_000_000;
+    huge.status.synced = 999_999;
+    huge.status.orphans = 70_123;
+    huge.statistics.total_sent = 1_000_000;
+    huge.statistics.total_value = amounts(&[
+        ("USD", "123456789.00"),
+        ("EUR", "98765432.10"),
+        ("JPY", "1200000000"),
+        ("KWD", "1.250"),
+        ("GBP", "12.00"),
+    ]);
+    huge.months = months(A_YEAR.map(|sent| sent * 211));
+    vec![
+        ("active", active()),
+        ("backfilling", backfilling),
+        ("just-connected", just_connected),
+        ("empty", empty),
+        ("linking", linking),
+        ("paused", paused),
+        ("disconnected", disconnected),
+        ("needs-setup", needs_setup),
+        ("key-refused", key_refused),
+        ("incomplete", incomplete),
+        ("one", one),
+        ("hostile", hostile),
+        ("huge", huge),
+    ]
+}
+
+fn problem(error: &Error) -> String {
+    let problem = error.problem();
+    let page = ProblemPage {
+        shell: Shell::new(problem.title.as_str(), None),
+        title: problem.title,
+        detail: problem.detail,
+        remedies: problem.remedies,
+        action: problem.action,
+        ours: problem.status.is_server_error(),
+        request_id: Uuid::nil().to_string(),
+    };
+    page.render().unwrap()
+}
+
+fn pages() -> Vec<(String, String)> {
+    use app::install::Error as Install;
+    let mut pages: Vec<(String, String)> = Vec::new();
+    for (name, dashboard) in dashboards() {
+        let page = DashboardPage::new(&dashboard, viewer(), Range::default(), now());
+        pages.push((format!("dashboard-{name}"), page.render().unwrap()));
+    }
+    let member = Viewer {
+        is_owner: false,
+        ..viewer()
+    };
+    let page = DashboardPage::new(&active(), member.clone(), Range::default(), now());
+    pages.push(("dashboard-member".to_owned(), page.render().unwrap()));
+    let mut fresh = portal();
+    fresh.thnks_connected = false;
+    for (name, viewer, error) in [
+        ("connect", viewer(), None),
+        (
+            "connect-refused",
+            viewer(),
+            Some("Thnks does not know this key."),
+        ),
+        ("connect-member", member, None),
+    ] {
+        let page = ConnectPage::new(&fresh, viewer, error);
+        pages.push((name.to_owned(), page.render().unwrap()));
+    }
+    let mut other = portal();
+    other.hub_id = HubId(7);
+    other.organization = None;
+    let page = PortalsPage::new(&[portal(), other], HubId(48_151_623), viewer());
+    pages.push(("portals".to_owned(), page.render().unwrap()));
+    let page = PortalsPage::new(&[], HubId(1), viewer());
+    pages.push(("portals-none".to_owned(), page.render().unwrap()));
+    pages.push(("landing".to_owned(), LandingPage::new().render().unwrap()));
+    let missing = vec!["crm.objects.custom.write", "crm.schemas.custom.read"];
+    for (name, error) in [
+        ("not-found", Error::NotFound),
+        ("foreign-form", Error::ForeignForm),
+        ("owner-needed", Error::OwnerNeeded),
+        ("consent-refused", Error::ConsentRefused),
+        ("internal", Error::Panicked),
+        ("link-unknown", Error::Install(Install::SetupLinkUnknown)),
+        ("link-expired", Error::Install(Install::SetupLinkExpired)),
+        ("link-used", Error::Install(Install::SetupLinkUsed)),
+        ("state-refused", Error::Install(Install::StateRefused)),
+        (
+            "scopes-missing",
+            Error::Install(Install::ScopesMissing { missing }),
+        ),
+    ] {
+        pages.push((format!("problem-{name}"), problem(&error)));
+    }
+    pages
+}
+
+#[test]
+fn every_page_renders_in_every_state() {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/pages"));
+    fs::create_dir_all(folder.join("static")).unwrap();
+    for name in ["app.css", "uplot.min.js", "chart.js", "live.js", "mark.svg"] {
+        let address = assets::url(name).strip_prefix("/static/").unwrap();
+        let asset = assets::find(address).unwrap();
+        fs::write(folder.join("static").join(address), &asset.bytes).unwrap();
+    }
+    for (name, page) in pages() {
+        for left_over in ["{{", "{%", "{#", "style=", "onclick", "<style", "<script>"] {
+            assert!(!page.contains(left_over), "{name} contains {left_over}");
+        }
+        assert_eq!(
+            page.matches("<h1").count(),
+            1,
+            "{name} has one heading of the first level"
+        );
+        assert_eq!(page.matches("<main").count(), 1, "{name}");
+        assert_eq!(
+            page.matches("method=\"post\"").count(),
+            page.matches("name=\"csrf_token\"").count(),
+            "every form of {name} carries its token"
+        );
+        for tag in [
+            "div", "section", "form", "ul", "ol", "li", "p", "details", "svg", "table", "span", "a",
+        ] {
+            let opened = page.matches(&format!("<{tag} ")).count()
+                + page.matches(&format!("<{tag}>")).count();
+            assert_eq!(
+                opened,
+                page.matches(&format!("</{tag}>")).count(),
+                "{name} closes every <{tag}>"
+            );
+        }
+        fs::write(folder.join(format!("{name}.html")), page).unwrap();
+    }
+}
+
+#[test]
+fn texts_from_outside_are_text() {
+    let hostile = pages()
+        .into_iter()
+        .find(|(name, _)| name == "dashboard-hostile");
+    let (_, page) = hostile.unwrap();
+    assert!(page.contains("&#60;script&#62;alert(1)"));
+    assert!(!page.contains("<img src=x"));
+}
