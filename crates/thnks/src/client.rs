@@ -8,7 +8,8 @@ use rand::Rng;
 use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use reqwest::redirect;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use url::Url;
 
@@ -81,22 +82,11 @@ struct Envelope {
     next_cursor: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
-struct ErrorBody {
-    #[serde(default, deserialize_with = "lenient")]
-    error: ErrorCode,
-}
-
-#[derive(Default, Deserialize)]
-struct ErrorCode {
-    #[serde(default)]
-    code: String,
-}
-
-/// Anything of another shape counts as missing.
-fn lenient<'de, D: Deserializer<'de>>(from: D) -> Result<ErrorCode, D::Error> {
-    let value = serde_json::Value::deserialize(from)?;
-    Ok(serde_json::from_value(value).unwrap_or_default())
+/// Thnks' code for a refusal, empty when the body has none.
+fn error_code(body: &[u8]) -> String {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let code = body.pointer("/error/code").and_then(Value::as_str);
+    code.unwrap_or_default().to_owned()
 }
 
 /// How one sending ended when it is worth another.
@@ -287,8 +277,7 @@ async fn attempt(request: reqwest::RequestBuilder) -> Result<Result<Vec<u8>, Err
             return Err(Trouble::Broken(error));
         }
         _ => {
-            let body: ErrorBody = serde_json::from_slice(&body).unwrap_or_default();
-            let code = body.error.code;
+            let code = error_code(&body);
             Err(Error::Rejected { status, code })
         }
     })
