@@ -1,7 +1,6 @@
 //! The one request: authorization, time-outs, budget, repeats, and what an answer means. Nothing else sends.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,7 +9,6 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Method, redirect};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -18,6 +16,7 @@ use crate::budget::{Budget, CallClass};
 use crate::config::Config;
 use crate::error::{Error, Fault, KeptBody, Refusal};
 use crate::limits;
+use crate::portal::Portal;
 use crate::retry::{Effect, Failure, Patience, Reaction, reaction};
 
 /// Where a portal's access tokens come from.
@@ -57,34 +56,6 @@ impl std::fmt::Debug for Client {
         f.debug_struct("Client")
             .field("api_url", &self.inner.config.api_url.as_str())
             .finish_non_exhaustive()
-    }
-}
-
-/// One account: HubSpot's API with its tokens and its budget. Cheap to clone; clones share their call counts.
-#[derive(Clone)]
-pub struct Portal {
-    client: Client,
-    hub: HubId,
-    tokens: Arc<dyn AccessTokens>,
-    class: CallClass,
-    calls: Arc<Mutex<CallCounts>>,
-}
-
-/// What a [`Portal`] and its clones have called.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CallCounts {
-    /// Requests that were sent, repeats included, by kind, for example `objects.upsert`.
-    pub by_kind: BTreeMap<&'static str, u64>,
-    /// Time waited because HubSpot asked to slow down.
-    pub throttled: Duration,
-    /// Time waited for our own budget.
-    pub queued: Duration,
-}
-
-impl CallCounts {
-    /// All requests.
-    pub fn total(&self) -> u64 {
-        self.by_kind.values().sum()
     }
 }
 
@@ -135,15 +106,8 @@ impl Client {
         Ok(Self { inner })
     }
 
-    /// The account `hub`, called with `tokens` on behalf of `class`.
-    pub fn portal(&self, hub: HubId, tokens: Arc<dyn AccessTokens>, class: CallClass) -> Portal {
-        Portal {
-            client: self.clone(),
-            hub,
-            tokens,
-            class,
-            calls: Arc::default(),
-        }
+    pub(crate) fn budget(&self) -> &dyn Budget {
+        &*self.inner.budget
     }
 
     /// What the client was made with.
@@ -154,11 +118,11 @@ impl Client {
     /// Sends until there is an answer outside 429, 423, 477 and 5xx; any other status is the caller's to judge.
     pub(crate) async fn answer(&self, call: &Call, auth: Auth<'_>) -> Result<Answer, Error> {
         let class = match &auth {
-            Auth::Portal(portal) => portal.class,
+            Auth::Portal(portal) => portal.class(),
             Auth::Bearer(_) | Auth::Body => CallClass::Interactive,
         };
         let mut bearer = match &auth {
-            Auth::Portal(portal) => Some(portal.tokens.current(portal.hub).await?),
+            Auth::Portal(portal) => Some(portal.access_token().await?),
             Auth::Bearer(token) => Some((*token).clone()),
             Auth::Body => None,
         };
@@ -182,7 +146,7 @@ impl Client {
             if let (401, Auth::Portal(portal), Some(refused), false) =
                 (answer.status, &auth, &bearer, replaced)
             {
-                bearer = Some(portal.tokens.replace(portal.hub, refused).await?);
+                bearer = Some(portal.replace_token(refused).await?);
                 replaced = true;
                 continue;
             }
@@ -194,7 +158,7 @@ impl Client {
             match (reaction(answer.status, retry_after, &fault), &auth) {
                 (Reaction::Read, _) => return Ok(answer),
                 (Reaction::SlowDown(wait), Auth::Portal(portal)) => {
-                    self.inner.budget.block(portal.hub, wait).await;
+                    self.inner.budget.block(portal.hub(), wait).await;
                     patience.after_wait_asked(wait)?;
                     throttled = true;
                 }
@@ -336,85 +300,6 @@ impl Answer {
             409 => Error::Conflict(refusal),
             _ => Error::Rejected(refusal),
         })
-    }
-}
-
-impl Portal {
-    /// The account.
-    pub fn hub(&self) -> HubId {
-        self.hub
-    }
-
-    /// The same account with the same counts, on behalf of another class.
-    #[must_use]
-    pub fn on_behalf_of(&self, class: CallClass) -> Self {
-        Self {
-            class,
-            ..self.clone()
-        }
-    }
-
-    /// What was called so far.
-    pub fn calls(&self) -> CallCounts {
-        self.counts().clone()
-    }
-
-    fn counts(&self) -> std::sync::MutexGuard<'_, CallCounts> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn wait_for_turn(&self, throttled: bool) {
-        let asked = Instant::now();
-        self.client.inner.budget.acquire(self.hub, self.class).await;
-        let waited = asked.elapsed();
-        let mut counts = self.counts();
-        if throttled {
-            counts.throttled += waited;
-        } else {
-            counts.queued += waited;
-        }
-    }
-
-    fn count(&self, kind: &'static str) {
-        *self.counts().by_kind.entry(kind).or_default() += 1;
-    }
-
-    /// The one request: the body of a 2xx answer.
-    async fn request(&self, call: Call) -> Result<Vec<u8>, Error> {
-        self.client
-            .answer(&call, Auth::Portal(self))
-            .await?
-            .into_body()
-    }
-
-    pub(crate) async fn read(&self, kind: &'static str, path: String) -> Result<Vec<u8>, Error> {
-        let call = Call {
-            kind,
-            method: Method::GET,
-            path,
-            body: Body::None,
-            effect: Effect::Read,
-        };
-        self.request(call).await
-    }
-
-    pub(crate) async fn send(
-        &self,
-        kind: &'static str,
-        method: Method,
-        path: String,
-        body: &impl Serialize,
-        effect: Effect,
-    ) -> Result<Vec<u8>, Error> {
-        let body = serde_json::to_vec(body).map_err(|error| Error::OurFault(error.to_string()))?;
-        let call = Call {
-            kind,
-            method,
-            path,
-            body: Body::Json(body),
-            effect,
-        };
-        self.request(call).await
     }
 }
 

@@ -9,11 +9,13 @@ mod batch;
 mod budget;
 mod client;
 mod config;
+mod definition;
 mod error;
 pub mod limits;
 mod oauth;
 mod objects;
 mod pipelines;
+mod portal;
 mod retry;
 mod schemas;
 mod signature;
@@ -25,15 +27,16 @@ pub use associations::{
     AssociationType, RefusedLink,
 };
 pub use budget::{Budget, CallClass, LocalBudget};
-pub use client::{AccessTokens, CallCounts, Client, Portal, http_client};
+pub use client::{AccessTokens, Client, http_client};
 pub use config::Config;
+pub use definition::{Difference, Repair, differences};
 pub use error::{Error, Fault, KeptBody, Refusal, Remedy};
 pub use oauth::{Grant, Pkce, TokenInfo};
 pub use objects::{Contact, Deal, RefusedRow, UpsertAnswer, UpsertRow, WrittenRow};
 pub use pipelines::DealStage;
+pub use portal::{CallCounts, Portal};
 pub use schemas::{
-    AssociationDefinition, Difference, PropertiesAnswer, PropertyDefinition, PropertyOption,
-    Repair, Schema, differences,
+    AssociationDefinition, PropertiesAnswer, PropertyDefinition, PropertyOption, Schema,
 };
 pub use signature::{SignatureError, SignedRequest};
 
