@@ -1,2 +1,92 @@
-//! The one binary: wires everything.
-fn main() {}
+//! The one binary: reads the environment, wires the parts, and offers every command that people and scripts type.
+
+mod config;
+mod demo;
+mod healthcheck;
+mod logging;
+mod org;
+mod run;
+mod sandbox;
+mod serve;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use domain::HubId;
+
+/// The Thnks HubSpot integration.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the pages, HubSpot's callback and webhooks
+    Serve {
+        /// Work on runs in this process as well
+        #[arg(long)]
+        with_worker: bool,
+    },
+    /// Work on runs: backfill, hourly sync, re-association
+    Work,
+    /// Bring the database's schema up to date, as its owner
+    Migrate,
+    /// Everything at once against the sandbox, with no account
+    Demo(demo::Options),
+    /// HubSpot and Thnks to run against
+    Sandbox(sandbox::Options),
+    /// Whether a part of the service is well, for container health checks
+    Healthcheck {
+        /// The part
+        #[arg(value_enum, default_value_t = healthcheck::Part::Serve)]
+        part: healthcheck::Part,
+    },
+    /// Organizations and their setup links
+    #[command(subcommand)]
+    Org(org::Command),
+    /// Runs
+    #[command(subcommand)]
+    Run(run::Command),
+    /// End a portal's connection: uninstall at HubSpot, destroy tokens, keep data
+    Disconnect {
+        /// The portal
+        #[arg(long, value_name = "HUB_ID")]
+        portal: HubId,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // A file for development; production has a real environment.
+    dotenvy::dotenv().ok();
+    let cli = Cli::parse();
+    logging::start(matches!(cli.command, Command::Demo(_)));
+    let done = match cli.command {
+        Command::Serve { with_worker } => serve::serve(with_worker).await,
+        Command::Work => serve::work().await,
+        Command::Migrate => serve::migrate().await,
+        Command::Demo(options) => demo::run(options).await,
+        Command::Sandbox(options) => sandbox::run(options).await,
+        Command::Healthcheck { part } => healthcheck::run(part).await,
+        Command::Org(command) => org::run(command).await,
+        Command::Run(command) => run::run(command).await,
+        Command::Disconnect { portal } => org::disconnect(portal).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            #[expect(
+                clippy::print_stderr,
+                reason = "the last word of a command that failed"
+            )]
+            {
+                eprintln!("thnks-hubspot: {error:#}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -75,7 +75,6 @@ pub(super) async fn step(app: &App, run: &mut Run) -> Result<bool, Stop> {
             Err(row) => malformed.push(row),
         }
     }
-    let looping = page.next_cursor.is_some() && page.next_cursor == run.progress.cursor;
     let rows: Vec<LedgerRow<'_>> = newest
         .values()
         .map(|(transaction, hash)| LedgerRow {
@@ -102,11 +101,8 @@ pub(super) async fn step(app: &App, run: &mut Run) -> Result<bool, Stop> {
     run.counts.new += stored.new;
     run.counts.changed += stored.changed;
     run.counts.malformed += i64::try_from(rejected.len()).unwrap_or(0);
-    run.progress.cursor = page.next_cursor.filter(|_| !looping);
+    run.progress.cursor = page.next_cursor;
     if run.progress.cursor.is_none() {
-        if looping {
-            tracing::warn!(portal.id = %run.scope.hub_id(), "Thnks gave the same cursor again; reading ends here");
-        }
         run.progress.read = true;
         if let Some(through) = run.progress.through {
             store::portals::save_synced_through(&mut tx, run.scope, through).await?;

@@ -1,0 +1,137 @@
+//! The environment, read once. A missing or malformed value is one line that names the variable.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use secrecy::SecretString;
+use url::Url;
+
+/// Everything that the environment says.
+pub struct Config {
+    /// `DATABASE_URL`: the app's role.
+    pub database_url: String,
+    /// `REDIS_URL`
+    pub redis_url: String,
+    /// `PUBLIC_URL`: what HubSpot and browsers use.
+    pub public_url: Url,
+    /// `LISTEN_ADDR`
+    pub listen_addr: SocketAddr,
+    /// `HUBSPOT_CLIENT_ID`
+    pub client_id: String,
+    /// `HUBSPOT_CLIENT_SECRET`
+    pub client_secret: SecretString,
+    /// `HUBSPOT_PREVIOUS_CLIENT_SECRET`
+    pub previous_client_secret: Option<SecretString>,
+    /// `HUBSPOT_APP_ID`
+    pub app_id: Option<i64>,
+    /// `HUBSPOT_API_URL`
+    pub hubspot_api_url: Url,
+    /// `HUBSPOT_AUTHORIZE_URL`
+    pub hubspot_authorize_url: Url,
+    /// `HUBSPOT_RATE_PER_10S`
+    pub hubspot_rate: u32,
+    /// `THNKS_API_URL`
+    pub thnks_api_url: Url,
+    /// `SYNC_INTERVAL`
+    pub sync_interval: Duration,
+    /// `ENCRYPTION_KEYS`
+    pub encryption_keys: SecretString,
+}
+
+/// HubSpot allows 110 per ten seconds and portal; ten are left for everything else that the portal's admins use.
+const DEFAULT_RATE: u32 = 100;
+/// HubSpot's own limit (facts/hubspot.md §6).
+const HIGHEST_RATE: u32 = 110;
+
+impl Config {
+    /// Reads the whole environment.
+    pub fn from_environment() -> Result<Self> {
+        let hubspot_rate = parsed("HUBSPOT_RATE_PER_10S", DEFAULT_RATE)?;
+        if !(1..=HIGHEST_RATE).contains(&hubspot_rate) {
+            bail!(
+                "HUBSPOT_RATE_PER_10S is {hubspot_rate}: it must be between 1 and {HIGHEST_RATE}, HubSpot's limit"
+            );
+        }
+        let sync_interval = match optional("SYNC_INTERVAL") {
+            None => Duration::from_hours(1),
+            Some(text) => humantime::parse_duration(&text)
+                .map_err(|error| anyhow!("SYNC_INTERVAL: {error}"))?,
+        };
+        if sync_interval < Duration::from_secs(1) {
+            bail!("SYNC_INTERVAL must be at least 1s");
+        }
+        Ok(Self {
+            database_url: required("DATABASE_URL")?,
+            redis_url: required("REDIS_URL")?,
+            public_url: parsed("PUBLIC_URL", url("http://localhost:3000"))?,
+            listen_addr: parsed("LISTEN_ADDR", SocketAddr::from(([127, 0, 0, 1], 3000)))?,
+            client_id: required("HUBSPOT_CLIENT_ID")?,
+            client_secret: required("HUBSPOT_CLIENT_SECRET")?.into(),
+            previous_client_secret: optional("HUBSPOT_PREVIOUS_CLIENT_SECRET")
+                .map(SecretString::from),
+            app_id: optional("HUBSPOT_APP_ID")
+                .map(|_| parsed("HUBSPOT_APP_ID", 0))
+                .transpose()?,
+            hubspot_api_url: parsed("HUBSPOT_API_URL", url("https://api.hubapi.com"))?,
+            hubspot_authorize_url: parsed(
+                "HUBSPOT_AUTHORIZE_URL",
+                url("https://app.hubspot.com/oauth/authorize"),
+            )?,
+            hubspot_rate,
+            thnks_api_url: parsed("THNKS_API_URL", url("https://api.thnks.com"))?,
+            sync_interval,
+            encryption_keys: required("ENCRYPTION_KEYS")?.into(),
+        })
+    }
+}
+
+/// Where `migrate` connects: `MIGRATION_DATABASE_URL`, else `DATABASE_URL`.
+pub fn migration_database_url() -> Result<String> {
+    optional("MIGRATION_DATABASE_URL").map_or_else(database_url, Ok)
+}
+
+/// `DATABASE_URL`.
+pub fn database_url() -> Result<String> {
+    required("DATABASE_URL")
+}
+
+/// `REDIS_URL`.
+pub fn redis_url() -> Result<String> {
+    required("REDIS_URL")
+}
+
+/// `LISTEN_ADDR`.
+pub fn listen_addr() -> Result<SocketAddr> {
+    parsed("LISTEN_ADDR", SocketAddr::from(([127, 0, 0, 1], 3000)))
+}
+
+/// The variable's value; an empty one counts as missing.
+pub fn optional(name: &str) -> Option<String> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the environment"
+    )]
+    std::env::var(name)
+        .ok()
+        .map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty())
+}
+
+fn required(name: &str) -> Result<String> {
+    optional(name).with_context(|| format!("{name} is not set"))
+}
+
+fn parsed<T>(name: &str, default: T) -> Result<T>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    optional(name).map_or(Ok(default), |text| {
+        text.parse().map_err(|error| anyhow!("{name}: {error}"))
+    })
+}
+
+fn url(text: &str) -> Url {
+    text.parse().expect("an address written here")
+}

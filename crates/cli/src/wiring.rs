@@ -1,0 +1,56 @@
+//! Puts the parts together as the environment says.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use app::{App, KeyRing};
+use chrono::TimeDelta;
+use worker::{Redis, SharedBudget};
+
+use crate::config::Config;
+
+/// Connections of one process to the database: pages and runs hold one for milliseconds.
+const CONNECTIONS: u32 = 16;
+
+/// The context of every use case and the connection to Redis.
+pub fn app(config: &Config) -> Result<(App, Redis)> {
+    let keys = KeyRing::parse(&config.encryption_keys).context("ENCRYPTION_KEYS")?;
+    let db = store::Db::open(&config.database_url, CONNECTIONS).context("DATABASE_URL")?;
+    let redis = worker::connect(&config.redis_url).context("REDIS_URL")?;
+    let redirect_uri = config
+        .public_url
+        .join("/oauth/callback")
+        .context("PUBLIC_URL")?;
+    let hubspot = hubspot::Client::new(
+        hubspot::Config {
+            api_url: config.hubspot_api_url.clone(),
+            authorize_url: config.hubspot_authorize_url.clone(),
+            client_id: config.client_id.clone(),
+            client_secret: config.client_secret.clone(),
+            previous_client_secret: config.previous_client_secret.clone(),
+            app_id: config.app_id,
+            redirect_uri,
+        },
+        Arc::new(SharedBudget::new(redis.clone(), config.hubspot_rate)),
+    )
+    .context("HUBSPOT_API_URL")?;
+    let thnks = thnks::Client::new(thnks::Config {
+        api_url: config.thnks_api_url.clone(),
+    })
+    .context("THNKS_API_URL")?;
+    let app_config = app::Config {
+        public_url: config.public_url.clone(),
+        sync_interval: TimeDelta::from_std(config.sync_interval).context("SYNC_INTERVAL")?,
+    };
+    Ok((
+        App::new(db, hubspot, thnks, keys, app_config, app::system_clock()),
+        redis,
+    ))
+}
+
+/// The same, and a database that answers with the right schema.
+pub async fn checked_app(config: &Config) -> Result<(App, Redis)> {
+    let (app, redis) = self::app(config)?;
+    app.check().await.context("DATABASE_URL")?;
+    Ok((app, redis))
+}
