@@ -74,12 +74,12 @@
           {
             stroke: ink,
             font,
-            size: 28,
-            gap: 8,
+            size: 44,
+            gap: 6,
             grid: { show: false },
             ticks: { show: false },
             splits: () => lines.map((_, at) => at),
-            values: (_, splits) => splits.map((at) => (narrow && at % 2 === 0 ? "" : narrow ? lines[at].axis.slice(0, 3) : lines[at].axis)),
+            values: (_, splits) => splits.map((at) => (narrow && at % 2 ? "" : lines[at].axis.replace(" ", "\n"))),
           },
           {
             stroke: ink,
@@ -107,6 +107,7 @@
 
   draw();
   document.addEventListener("live:changed", draw);
-  window.addEventListener("resize", () => requestAnimationFrame(draw));
+  const place = document.getElementById("chart");
+  if (place) new ResizeObserver(() => requestAnimationFrame(draw)).observe(place);
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 })();

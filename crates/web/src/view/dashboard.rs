@@ -49,8 +49,10 @@ pub struct DashboardPage {
     pub disconnected: bool,
     /// Shown while the sync is paused.
     pub paused: bool,
-    /// The run in work.
+    /// The backfill, large, while it is what everybody waits for.
     pub progress: Option<Progress>,
+    /// Any other run in work, small, in the sync card.
+    pub run: Option<Progress>,
     /// Whether numbers are shown at all.
     pub has_numbers: bool,
     /// The choices of days.
@@ -137,7 +139,15 @@ impl DashboardPage {
         let zone = portal.time_zone;
         let path = format!("/portals/{}", portal.hub_id);
         let today = now.with_timezone(&zone).date_naive();
-        let progress = Progress::of(status, now);
+        let in_work = Progress::of(status, now);
+        let is_backfill = status.state == PortalState::Backfilling
+            || matches!(&status.current_run, Some(run) if run.kind == RunKind::Backfill);
+        let reload_secs = in_work.is_some().then_some(RELOAD_SECS);
+        let (progress, run) = if is_backfill {
+            (in_work, None)
+        } else {
+            (None, in_work)
+        };
         let idle = status.current_run.is_none() && status.state == PortalState::Active;
         let mut activity = stats::activity(&statistics.recent_activity, now, zone);
         let activity_more = activity.split_off(activity.len().min(ACTIVITY_SHOWN));
@@ -148,7 +158,7 @@ impl DashboardPage {
             assets::url("chart.js"),
             assets::url("live.js"),
         ];
-        shell.reload_secs = progress.is_some().then_some(RELOAD_SECS);
+        shell.reload_secs = reload_secs;
         Self {
             shell,
             csrf_token,
@@ -175,6 +185,7 @@ impl DashboardPage {
             optional_missing: optional_missing.clone(),
             zone: zone.name().replace('_', " "),
             progress,
+            run,
             path,
         }
     }

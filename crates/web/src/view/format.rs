@@ -64,12 +64,22 @@ impl std::fmt::Display for Money {
     }
 }
 
-/// One amount per currency, the greatest first.
-pub fn amounts(amounts: &Amounts) -> Vec<Money> {
+/// One amount per currency, in the order of the `weights`, the greatest first. Amounts of different currencies are
+/// compared by their count of minor units (cents, yen), which is near enough to put the main currency first.
+pub fn amounts(amounts: &Amounts, weights: &Amounts) -> Vec<Money> {
+    let weight = |currency: &str| {
+        let mut weight: Decimal = weights.get(currency)?.parse().ok()?;
+        weight
+            .set_scale(
+                weight
+                    .scale()
+                    .checked_sub(domain::money::digits(currency))?,
+            )
+            .ok()?;
+        Some(weight)
+    };
     let mut sorted: Vec<_> = amounts.iter().collect();
-    sorted.sort_by_key(|(_, amount)| {
-        std::cmp::Reverse(amount.parse::<Decimal>().unwrap_or_default())
-    });
+    sorted.sort_by_key(|(currency, _)| std::cmp::Reverse(weight(currency)));
     sorted
         .into_iter()
         .map(|(currency, amount)| Money::new(amount, currency))
@@ -192,10 +202,14 @@ mod tests {
     fn the_greatest_amount_comes_first() {
         let sums = Amounts::from([
             ("CAD".to_owned(), "9.00".to_owned()),
+            ("JPY".to_owned(), "950".to_owned()),
             ("USD".to_owned(), "10.00".to_owned()),
         ]);
-        let order: Vec<_> = amounts(&sums).into_iter().map(|m| m.currency).collect();
-        assert_eq!(order, ["USD", "CAD"]);
+        let order: Vec<_> = amounts(&sums, &sums)
+            .into_iter()
+            .map(|m| m.currency)
+            .collect();
+        assert_eq!(order, ["USD", "JPY", "CAD"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::portal::{CurrentRun, PortalState, PortalStatus};
-use domain::run::{RunKind, RunState};
+use domain::run::{Phase, RunKind, RunState};
 
 use super::format;
 
@@ -97,6 +97,9 @@ fn facts(
     if let Some(bar) = bar {
         facts.push(format!("{}%", bar.value.saturating_mul(100) / bar.max));
     }
+    if let Some(phase) = run.phase {
+        facts.push(words(phase).to_owned());
+    }
     if let Some(started_at) = run.started_at {
         let spent = (now - started_at).max(TimeDelta::zero());
         facts.push(format!("Running for {}", format::duration(spent)));
@@ -108,6 +111,15 @@ fn facts(
         facts.push(format!("{} in HubSpot", format::number(status.synced)));
     }
     facts
+}
+
+fn words(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Preparing => "Looking whether all is in place",
+        Phase::Reading => "Reading from Thnks",
+        Phase::Writing => "Writing to HubSpot",
+        Phase::Linking => "Linking records",
+    }
 }
 
 /// What the rest takes at the speed so far; `None` before there is a speed to speak of.

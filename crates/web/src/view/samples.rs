@@ -10,7 +10,7 @@ use app::portals::PortalSummary;
 use askama::Template;
 use chrono::{DateTime, Months, NaiveDate, TimeDelta, Utc};
 use domain::portal::{CurrentRun, LastRun, Need, NeedCode, PortalState, PortalStatus};
-use domain::run::{RunKind, RunState};
+use domain::run::{Phase, RunKind, RunState};
 use domain::statistics::{Activity, ByStatus, Month, Range, Statistics, TypeTotal};
 use domain::{HubId, RunId, Status, TransactionId};
 use rust_decimal::Decimal;
@@ -198,7 +198,7 @@ fn running(kind: RunKind, done: i64, total: Option<i64>) -> CurrentRun {
         done,
         total,
         started_at: Some(now() - TimeDelta::seconds(48)),
-        phase: None,
+        phase: Some(Phase::Writing),
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Stat {
     pub figure: Figure,
     /// A small line under it.
     pub note: String,
+    /// Whether it wants a row of its own on a phone.
+    pub wide: bool,
 }
 
 /// What a statistic shows large.
@@ -44,16 +46,17 @@ pub fn stats(statistics: &Statistics) -> Vec<Stat> {
                 0 => "None scheduled".to_owned(),
                 more => format!("{} more scheduled", format::number(more)),
             },
+            wide: false,
         },
         money(
             "Total value",
             "The amounts of all gifts sent, one sum per currency. Currencies are never added up.",
-            format::amounts(&statistics.total_value),
+            format::amounts(&statistics.total_value, &statistics.total_value),
         ),
         money(
             "Average value",
             "Total value divided by the number of gifts with an amount, per currency, rounded half to even.",
-            format::amounts(&statistics.average_value),
+            format::amounts(&statistics.average_value, &statistics.total_value),
         ),
         Stat {
             name: "Redemption rate",
@@ -65,6 +68,7 @@ pub fn stats(statistics: &Statistics) -> Vec<Stat> {
                 Some(rate) => format!("{} matured", format::percent(rate)),
                 None => "None old enough to be matured".to_owned(),
             },
+            wide: false,
         },
     ]
 }
@@ -90,6 +94,7 @@ fn money(name: &'static str, definition: &str, mut amounts: Vec<Money>) -> Stat 
             (_, 0) => format!("{currencies} currencies"),
             _ => format!("{hidden} more currencies"),
         },
+        wide: true,
         figure: if amounts.is_empty() {
             Figure::Plain("–".to_owned())
         } else {
@@ -127,7 +132,7 @@ pub fn types(totals: &[TypeTotal], total_sent: i64) -> Vec<TypeLine> {
             count: format::number(total.count),
             share: share(domain::money::rate(total.count, total_sent)),
             width: (total.count.saturating_mul(100) / most.max(1)).to_string(),
-            value: format::amounts(&total.value)
+            value: format::amounts(&total.value, &total.value)
                 .iter()
                 .map(ToString::to_string)
                 .collect::<Vec<_>>()
