@@ -34,7 +34,7 @@ pub fn app(config: &Config) -> Result<(App, Redis)> {
         Arc::new(SharedBudget::new(redis.clone(), config.hubspot_rate)),
     )
     .context("HUBSPOT_API_URL")?;
-    let thnks = thnks::Client::new(thnks::Config {
+    let thnks = thnks::Client::new(&thnks::Config {
         api_url: config.thnks_api_url.clone(),
     })
     .context("THNKS_API_URL")?;
