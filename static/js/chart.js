@@ -84,9 +84,10 @@
           {
             stroke: ink,
             font,
-            size: 46,
+            // As wide as the longest number needs.
+            size: (_, values) => 16 + 7.5 * Math.max(3, ...(values || []).map((value) => value.length)),
             gap: 8,
-            space: 44,
+            space: 60,
             grid: { stroke: colour("--chart-grid"), width: 1 },
             ticks: { show: false },
             incrs: [1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6],

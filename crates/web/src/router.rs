@@ -151,11 +151,11 @@ pub fn router(app: App, shutdown: CancellationToken) -> Axum {
             who: route.who,
             kind: route.kind,
         };
-        let mut methods = (route.handler)().layer(from_fn_with_state(gate, admit));
+        let mut methods = (route.handler)().route_layer(from_fn_with_state(gate, admit));
         if route.kind != Kind::Events {
             let timeout =
                 TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_TIMEOUT);
-            methods = methods.layer(timeout);
+            methods = methods.route_layer(timeout);
         }
         router = router.route(route.path, methods);
     }

@@ -40,6 +40,11 @@ pub struct Money {
 }
 
 impl Money {
+    /// Whether it is too long to stand as large as others.
+    pub fn is_long(&self) -> bool {
+        self.whole.len() + self.minor.len() > 10
+    }
+
     /// From an amount as the statistics write it.
     pub fn new(amount: &str, currency: &str) -> Self {
         let (whole, minor) = amount

@@ -1,0 +1,13 @@
+//! The service as browsers see it, on real PostgreSQL. HubSpot and Thnks are addresses where nobody answers: what needs
+//! them is tested end to end elsewhere.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails where it stands"
+)]
+
+mod harness;
+mod install;
+mod pages;
+mod routes;
+mod serve;

@@ -1,0 +1,49 @@
+//! The accept loop, over a real socket.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::harness::{HUB, OWNER, world};
+
+#[tokio::test]
+async fn a_stream_tells_changes_and_ends_with_the_process() {
+    let world = world().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(web::serve(
+        world.app.clone(),
+        listener,
+        world.shutdown.clone(),
+    ));
+
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "GET /portals/{HUB}/events HTTP/1.1\r\nhost: localhost\r\ncookie: session={}\r\n\r\n",
+        OWNER.0
+    );
+    client.write_all(head.as_bytes()).await.unwrap();
+    let mut seen = String::new();
+    read_until(&mut client, &mut seen, "\"current_run\":null").await;
+    assert!(seen.contains("content-type: text/event-stream"), "{seen}");
+    assert!(seen.contains("event: status"), "{seen}");
+
+    let body = format!("csrf_token={}", world.csrf_token(OWNER.0).await);
+    world
+        .post(&format!("/portals/{HUB}/sync"), OWNER.0, &[], &body)
+        .await;
+    read_until(&mut client, &mut seen, "\"kind\":\"sync\"").await;
+
+    world.shutdown.cancel();
+    client.read_to_string(&mut seen).await.unwrap();
+    server.await.unwrap().unwrap();
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+async fn read_until(client: &mut TcpStream, seen: &mut String, wanted: &str) {
+    let mut buffer = [0; 4_096];
+    while !seen.contains(wanted) {
+        let count = client.read(&mut buffer).await.unwrap();
+        assert_ne!(count, 0, "the stream ended before {wanted}: {seen}");
+        seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
+    }
+}
