@@ -5,6 +5,8 @@
   const HEIGHT_SHARE = 0.92;
   let plot = null;
   let drawn = "";
+  let watched = null;
+  const resized = new ResizeObserver(() => requestAnimationFrame(draw));
 
   const rows = () => [...document.querySelectorAll("#chart-numbers tbody tr")].map((row) => row.dataset);
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -48,9 +50,14 @@
   function draw() {
     const place = document.getElementById("chart");
     const lines = rows();
+    if (place && place !== watched) {
+      watched = place;
+      resized.disconnect();
+      resized.observe(place);
+    }
     if (!place || !lines.length || !window.uPlot || !place.clientWidth) return;
     const shape = JSON.stringify([lines, place.clientWidth, place.clientHeight, colour("--ink-faint")]);
-    if (shape === drawn) return;
+    if (shape === drawn && plot.root.isConnected) return;
     drawn = shape;
     plot?.destroy();
 
@@ -108,7 +115,5 @@
 
   draw();
   document.addEventListener("live:changed", draw);
-  const place = document.getElementById("chart");
-  if (place) new ResizeObserver(() => requestAnimationFrame(draw)).observe(place);
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 })();

@@ -27,19 +27,29 @@
     for (const { name, value } of next.attributes) {
       if (now.getAttribute(name) !== value) now.setAttribute(name, value);
     }
-    const from = [...next.childNodes];
-    const to = [...now.childNodes];
-    from.forEach((child, at) => {
-      const old = to[at];
-      if (!old) now.append(child);
-      else if (isSame(old, child)) takeOver(old, child);
-      else old.replaceWith(child);
-    });
-    to.slice(from.length).forEach((old) => old.remove());
+    let at = now.firstChild;
+    for (const child of [...next.childNodes]) {
+      let same = at;
+      while (same && !isSame(same, child)) same = same.nextSibling;
+      if (!same) {
+        now.insertBefore(child, at);
+        continue;
+      }
+      while (at !== same) at = removed(at);
+      takeOver(same, child);
+      at = same.nextSibling;
+    }
+    while (at) at = removed(at);
   }
 
   function isSame(a, b) {
     return a.nodeType === b.nodeType && a.nodeName === b.nodeName && a.id === b.id && a.className === b.className;
+  }
+
+  function removed(node) {
+    const after = node.nextSibling;
+    node.remove();
+    return after;
   }
 
   async function refresh() {

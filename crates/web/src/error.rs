@@ -264,11 +264,13 @@ fn of_install(error: &install::Error) -> Problem {
                 StatusCode::FORBIDDEN,
                 "scopes_missing",
                 "A permission is missing",
-                "HubSpot did not grant everything that gifts need to become records. Nothing was stored.",
+                format!(
+                    "HubSpot did not grant {}. Without it gifts cannot become records. Nothing was stored.",
+                    missing.join(", ")
+                ),
             )
             .then("/install", "Start again");
             problem.remedies = vec![
-                format!("Missing: {}.", missing.join(", ")),
                 "Ask a super admin of the portal to install the app.".to_owned(),
                 "Custom objects need an Enterprise subscription in HubSpot; without one HubSpot cannot grant their permissions.".to_owned(),
             ];

@@ -63,6 +63,8 @@ pub struct DashboardPage {
     pub stats: Vec<Stat>,
     /// The last months.
     pub chart: Option<Chart>,
+    /// What stands in the chart's place while there is none.
+    pub chart_empty: (&'static str, &'static str),
     /// The most frequent types.
     pub types: Vec<TypeLine>,
     /// Recent activity, the lines that stand open.
@@ -75,6 +77,8 @@ pub struct DashboardPage {
     pub can_sync: bool,
     /// Records without a contact, grouped.
     pub orphans: String,
+    /// What they are, or that there are none.
+    pub orphans_text: &'static str,
     /// Whether there are any.
     pub has_orphans: bool,
     /// Whether "Re-associate orphans" makes sense.
@@ -174,12 +178,21 @@ impl DashboardPage {
             range_text: range_text(range, today),
             stats: stats::stats(statistics),
             chart: Chart::of(months),
+            chart_empty: if is_backfill {
+                ("Your history is on its way", "Months fill as gifts arrive.")
+            } else {
+                (
+                    "Nothing sent in these months",
+                    "The first gift your people send shows here within the hour.",
+                )
+            },
             types: stats::types(&statistics.top_types, statistics.total_sent),
             activity,
             activity_more,
             facts: facts(status, now, zone),
             can_sync: idle && is_owner,
             orphans: format::number(status.orphans),
+            orphans_text: orphans_text(status),
             has_orphans: status.orphans > 0,
             can_reassociate: idle && is_owner && status.orphans > 0,
             optional_missing: optional_missing.clone(),
@@ -187,6 +200,16 @@ impl DashboardPage {
             progress,
             run,
             path,
+        }
+    }
+}
+
+fn orphans_text(status: &PortalStatus) -> &'static str {
+    match (status.orphans, status.transactions) {
+        (0, 0) => "Records without a contact in HubSpot will be counted here.",
+        (0, _) => "Every record is linked to a contact.",
+        _ => {
+            "Records whose recipient is no contact in HubSpot yet. They are linked as soon as a contact with the address appears."
         }
     }
 }

@@ -66,6 +66,7 @@ pub fn stats(statistics: &Statistics) -> Vec<Stat> {
             figure: Figure::Plain(share(statistics.redemption_rate)),
             note: match statistics.matured_redemption_rate {
                 Some(rate) => format!("{} matured", format::percent(rate)),
+                None if statistics.total_sent == 0 => "Nothing sent yet".to_owned(),
                 None => "None old enough to be matured".to_owned(),
             },
             wide: false,
