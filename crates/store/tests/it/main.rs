@@ -1,5 +1,7 @@
 //! The store on real PostgreSQL, as the app's role.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 mod catalog;
 mod harness;
 mod isolation;

@@ -1,0 +1,107 @@
+//! What a person's browser does, without the browser: cookies, redirects, forms.
+
+use std::time::Duration;
+
+use sandbox::DEMO_HUB_ID;
+use serde_json::Value;
+
+pub struct Browser {
+    client: reqwest::Client,
+    base: String,
+}
+
+impl Browser {
+    pub fn open(base: &str) -> Self {
+        let client = hubspot::http_client()
+            .cookie_store(true)
+            .redirect(reqwest::redirect::Policy::limited(10))
+            .build()
+            .unwrap();
+        Self {
+            client,
+            base: base.to_owned(),
+        }
+    }
+
+    pub async fn wait_until_served(&self) {
+        for _ in 0..600 {
+            if self
+                .client
+                .get(format!("{}/readyz", self.base))
+                .send()
+                .await
+                .is_ok_and(|answer| answer.status().is_success())
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the web process never answered at {}", self.base);
+    }
+
+    /// Follows the link, consents at HubSpot, and lands on the dashboard.
+    pub async fn install(&self, link: &str) {
+        let consent = self.client.get(link).send().await.unwrap();
+        let authorize_url = consent.url().clone();
+        assert!(consent.text().await.unwrap().contains("Connect app"));
+        let mut form: Vec<(String, String)> = authorize_url.query_pairs().into_owned().collect();
+        form.push(("hub_id".into(), DEMO_HUB_ID.to_string()));
+        form.push(("decision".into(), "connect".into()));
+        let decision = authorize_url.join("/oauth/authorize/decision").unwrap();
+        let landed = self.client.post(decision).form(&form).send().await.unwrap();
+        assert!(
+            landed.status().is_success(),
+            "{} at {}",
+            landed.status(),
+            landed.url()
+        );
+        assert!(
+            landed.url().path().starts_with("/portals/"),
+            "{}",
+            landed.url()
+        );
+    }
+
+    pub async fn json(&self, path: &str) -> Value {
+        let answer = self
+            .client
+            .get(format!("{}{path}", self.base))
+            .send()
+            .await
+            .unwrap();
+        assert!(
+            answer.status().is_success(),
+            "{} at {path}",
+            answer.status()
+        );
+        answer.json().await.unwrap()
+    }
+
+    /// Presses the button of the form that posts to `path`, with the page's own CSRF token.
+    pub async fn press(&self, page: &str, path: &str) -> Value {
+        let html = self
+            .client
+            .get(format!("{}{page}", self.base))
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+        let token = html
+            .split("name=\"csrf_token\" value=\"")
+            .nth(1)
+            .expect("a form with a CSRF token");
+        let token = token.split('"').next().unwrap();
+        let answer = self
+            .client
+            .post(format!("{}{path}", self.base))
+            .header("accept", "application/json")
+            .form(&[("csrf_token", token)])
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 202, "{path}");
+        answer.json().await.unwrap()
+    }
+}

@@ -1,0 +1,144 @@
+//! What operators type.
+
+use sandbox::DEMO_HUB_ID;
+
+use crate::processes::Stage;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_or_malformed_variable_is_named_in_one_line() {
+    let stage = Stage::set(10).await;
+    for (name, value) in [
+        ("DATABASE_URL", None),
+        ("REDIS_URL", None),
+        ("HUBSPOT_CLIENT_ID", None),
+        ("HUBSPOT_CLIENT_SECRET", None),
+        ("ENCRYPTION_KEYS", None),
+        ("ENCRYPTION_KEYS", Some("k:tooshort")),
+        ("PUBLIC_URL", Some("not an address")),
+        ("LISTEN_ADDR", Some("nowhere")),
+        ("SYNC_INTERVAL", Some("soon")),
+        ("HUBSPOT_RATE_PER_10S", Some("5000")),
+    ] {
+        let mut command = stage.command(&["serve"]);
+        match value {
+            None => command.env_remove(name),
+            Some(value) => command.env(name, value),
+        };
+        let done = command.output().unwrap();
+        let words = String::from_utf8(done.stderr).unwrap();
+        assert!(!done.status.success(), "{name}={value:?} was accepted");
+        assert_eq!(words.lines().count(), 1, "{words}");
+        assert!(words.contains(name), "{name} is not named: {words}");
+        assert!(!words.contains("tooshort"), "a secret is shown: {words}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_checks_tell_the_truth() {
+    let mut stage = Stage::set(10).await;
+    let healthy = |stage: &Stage, part: &str| {
+        stage
+            .command(&["healthcheck", part])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    };
+    assert!(healthy(&stage, "serve"));
+    assert!(healthy(&stage, "work"));
+    stage.redis.stop();
+    assert!(healthy(&stage, "serve"));
+    assert!(!healthy(&stage, "work"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_started_watched_and_accounted_for() {
+    let stage = Stage::set(150).await;
+    let _worker = stage.worker();
+    stage.install().await;
+    stage.wait_for_the_end().await;
+    let hub_id = DEMO_HUB_ID.to_string();
+    let done = stage
+        .command(&["run", "start", "--portal", &hub_id, "--kind", "sync"])
+        .output()
+        .unwrap();
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    let account: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(account["written"], 0);
+    assert_eq!(
+        account["calls"],
+        serde_json::json!({}),
+        "an idle sync calls HubSpot"
+    );
+    let nobody = stage
+        .command(&["run", "start", "--portal", "1", "--kind", "sync"])
+        .output()
+        .unwrap();
+    assert!(!nobody.status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_link_does_not_install_and_organizations_are_listed() {
+    let stage = Stage::set(10).await;
+    let link = stage.setup_link();
+    let revoke = || {
+        stage
+            .command(&["org", "revoke-link", &link])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    };
+    assert!(revoke());
+    assert!(!revoke(), "a second time");
+    let listed = stage.command(&["org", "list"]).output().unwrap();
+    assert!(String::from_utf8(listed.stdout).unwrap().contains("Acme"));
+    let page = hubspot::http_client()
+        .build()
+        .unwrap()
+        .get(&link)
+        .send()
+        .await
+        .unwrap();
+    assert!(page.status().is_client_error(), "{}", page.status());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disconnected_portal_makes_no_more_calls_and_keeps_its_data() {
+    let stage = Stage::set(60).await;
+    let _worker = stage.worker();
+    stage.install().await;
+    stage.wait_for_the_end().await;
+    let done = stage
+        .command(&["disconnect", "--portal", &DEMO_HUB_ID.to_string()])
+        .output()
+        .unwrap();
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    let calls = || stage.control().counters(Some(DEMO_HUB_ID)).total;
+    let after = calls();
+    let refused = stage
+        .command(&[
+            "run",
+            "start",
+            "--portal",
+            &DEMO_HUB_ID.to_string(),
+            "--kind",
+            "sync",
+        ])
+        .output()
+        .unwrap();
+    assert!(!refused.status.success());
+    assert_eq!(calls(), after);
+    // The session ended with it; installing again goes on with what is there.
+    stage.install().await;
+    let status = stage.status().await;
+    assert_eq!(status["synced"], 60);
+}

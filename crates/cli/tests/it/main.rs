@@ -1,0 +1,8 @@
+//! The binary as operators run it: real processes, real PostgreSQL, a Redis of its own, and the sandbox.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod browser;
+mod commands;
+mod crashes;
+mod processes;

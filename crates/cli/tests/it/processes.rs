@@ -1,0 +1,272 @@
+//! One verb per action on processes: a Redis of its own, the sandbox, web and workers. Everything ends with the test.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use sandbox::{Control, DEMO_HUB_ID, Rules, Sandbox, WorldSpec};
+use serde_json::Value;
+use store::testing::ScratchDatabase;
+use tempfile::TempDir;
+
+use crate::browser::Browser;
+
+/// Long enough for a busy machine; nothing is judged by it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A process that ends with its owner.
+pub struct Process(Child);
+
+impl Process {
+    /// SIGKILL, as when the machine dies.
+    pub fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// SIGTERM, as a deploy does; the exit code.
+    pub fn terminate(mut self) -> Option<i32> {
+        signal(self.0.id(), "TERM");
+        self.0.wait().unwrap().code()
+    }
+
+    pub fn signal(&self, name: &str) {
+        signal(self.0.id(), name);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn signal(pid: u32, name: &str) {
+    assert!(
+        Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(pid.to_string())
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+/// A Redis of this test's own, on a socket in a folder.
+pub struct Redis {
+    folder: TempDir,
+    server: Option<Process>,
+}
+
+impl Redis {
+    fn start() -> Self {
+        let mut redis = Self {
+            folder: tempfile::Builder::new()
+                .prefix("redis")
+                .tempdir_in("/tmp")
+                .unwrap(),
+            server: None,
+        };
+        redis.restart();
+        redis
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("s")
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis+unix://{}", self.socket().display())
+    }
+
+    /// Ends it without saving and starts it empty.
+    pub fn restart(&mut self) {
+        self.server = None;
+        let child = Command::new("redis-server")
+            .args([
+                "--port",
+                "0",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--unixsocket",
+            ])
+            .arg(self.socket())
+            .arg("--dir")
+            .arg(self.folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server is installed by script/services");
+        self.server = Some(Process(child));
+    }
+
+    pub fn stop(&mut self) {
+        self.server = None;
+    }
+
+    pub fn flush(&self) {
+        let done = Command::new("redis-cli")
+            .arg("-s")
+            .arg(self.socket())
+            .arg("FLUSHALL")
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{done:?}");
+    }
+}
+
+/// The whole installation of one test.
+pub struct Stage {
+    pub scratch: ScratchDatabase,
+    pub redis: Redis,
+    pub sandbox: Sandbox,
+    pub browser: Browser,
+    port: u16,
+    _web: Option<Process>,
+}
+
+impl Stage {
+    /// The sandbox with a small world, and the web process.
+    pub async fn set(transactions: usize) -> Self {
+        let mut config =
+            sandbox::Config::new(WorldSpec::small(sandbox::machine_clock()(), transactions));
+        config.rules = Rules {
+            requests_per_10s: Some(110),
+            ..Rules::default()
+        };
+        let sandbox = sandbox::start(config).await.unwrap();
+        // The kernel gives a port that is free now; the web process takes it a moment later.
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let mut stage = Self {
+            scratch: ScratchDatabase::create().await,
+            redis: Redis::start(),
+            browser: Browser::open(&format!("http://localhost:{port}")),
+            sandbox,
+            port,
+            _web: None,
+        };
+        stage._web = Some(stage.spawn(&["serve"]));
+        stage.browser.wait_until_served().await;
+        stage
+    }
+
+    pub fn control(&self) -> Control {
+        self.sandbox.control()
+    }
+
+    /// The binary with this test's environment.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_thnks-hubspot"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("PATH", env!("PATH"))
+            .env("DATABASE_URL", &self.scratch.app_url)
+            .env("MIGRATION_DATABASE_URL", &self.scratch.owner_url)
+            .env("REDIS_URL", self.redis.url())
+            .env("PUBLIC_URL", format!("http://localhost:{}", self.port))
+            .env("LISTEN_ADDR", format!("127.0.0.1:{}", self.port))
+            .env("HUBSPOT_CLIENT_ID", sandbox::CLIENT_ID)
+            .env("HUBSPOT_CLIENT_SECRET", sandbox::CLIENT_SECRET)
+            .env("HUBSPOT_API_URL", self.sandbox.hubspot_url().as_str())
+            .env(
+                "HUBSPOT_AUTHORIZE_URL",
+                self.sandbox.authorize_url().as_str(),
+            )
+            .env("THNKS_API_URL", self.sandbox.thnks_url().as_str())
+            .env(
+                "ENCRYPTION_KEYS",
+                "test:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            )
+            .env("RUST_LOG", "warn");
+        command
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> Process {
+        Process(self.command(arguments).spawn().unwrap())
+    }
+
+    pub fn worker(&self) -> Process {
+        self.spawn(&["work"])
+    }
+
+    /// Adds an organization as the operator does; its setup link.
+    pub fn setup_link(&self) -> String {
+        use std::io::Write;
+        let mut child = self
+            .command(&["org", "add", "--name", "Acme"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(sandbox::THNKS_API_KEY.as_bytes())
+            .unwrap();
+        let done = child.wait_with_output().unwrap();
+        assert!(done.status.success());
+        let link = String::from_utf8(done.stdout).unwrap();
+        assert_eq!(link.lines().count(), 1, "the link alone: {link}");
+        link.trim().to_owned()
+    }
+
+    /// Installs the demo portal from a setup link.
+    pub async fn install(&self) {
+        let link = self.setup_link();
+        self.browser.install(&link).await;
+    }
+
+    pub async fn status(&self) -> Value {
+        self.browser
+            .json(&format!("/portals/{DEMO_HUB_ID}/status.json"))
+            .await
+    }
+
+    /// Waits until `wanted` holds of `status.json`.
+    pub async fn wait(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let started = tokio::time::Instant::now();
+        loop {
+            let status = self.status().await;
+            if wanted(&status) {
+                return status;
+            }
+            assert!(started.elapsed() < PATIENCE, "{what}: {status:#}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until some records are written and some are not.
+    pub async fn wait_for_the_middle(&self) {
+        self.wait("the middle of the backfill", |status| {
+            let synced = status["synced"].as_i64().unwrap();
+            synced >= 200 && synced < status["transactions"].as_i64().unwrap()
+        })
+        .await;
+    }
+
+    /// Waits for the end and asks the sandbox whether every record is there exactly once and linked as it should be.
+    pub async fn wait_for_the_end(&self) -> Value {
+        let status = self
+            .wait("the end of the backfill", |status| {
+                status["state"] == "active" && status["current_run"].is_null()
+            })
+            .await;
+        let verdict =
+            serde_json::to_value(self.control().verify(DEMO_HUB_ID, None).unwrap()).unwrap();
+        assert_eq!(verdict["ok"], true, "{verdict:#}");
+        assert_eq!(verdict["records"], verdict["transactions"]);
+        assert_eq!(status["synced"], verdict["records"]);
+        assert_eq!(status["orphans"], verdict["orphans"]);
+        assert!(verdict["max_calls_in_10s"].as_i64().unwrap() <= 110);
+        verdict
+    }
+}
