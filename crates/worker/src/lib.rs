@@ -1,8 +1,8 @@
 //! The worker: thin adapters between the queue and the use cases of `app`. Postgres decides, Redis is a doorbell: it
 //! carries `{run_id}` and may be lost at any moment.
 //!
-//! apalis' own retries, idempotency keys and attempts are not used; their traps are listed in
-//! `docs/adr/0002-redis-is-a-doorbell.md`.
+//! apalis' own retries, idempotency keys and attempts are not used; why is in
+//! `docs/adr/0001-postgres-is-the-truth-redis-is-a-doorbell.md`.
 
 mod budget;
 mod pool;
