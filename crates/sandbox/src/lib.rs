@@ -101,11 +101,16 @@ fn url_of(addr: SocketAddr) -> io::Result<Url> {
 
 fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> JoinHandle<()> {
     let service = router.into_make_service_with_connect_info::<listen::Scissors>();
+    let door = listen::Door {
+        listener,
+        stop: stop.clone(),
+    };
     tokio::spawn(async move {
         tokio::select! {
-            // Open connections are not waited for: a client that keeps one alive would hold the shutdown.
+            // Open connections are not waited for: a client that keeps one alive would hold the shutdown. They end at
+            // their next byte.
             () = stop.cancelled() => {}
-            result = axum::serve(listen::Door(listener), service) => {
+            result = axum::serve(door, service) => {
                 if let Err(error) = result {
                     tracing::error!(%error, "a sandbox listener ended");
                 }

@@ -12,6 +12,7 @@ use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 
 const OPEN: u8 = 0;
 const CUT: u8 = 1;
@@ -27,13 +28,17 @@ impl Scissors {
     }
 }
 
-/// A TCP listener that hands out [`Wire`]s.
-pub(crate) struct Door(pub(crate) TcpListener);
+/// A TCP listener that hands out [`Wire`]s; all of them end when the token is cancelled.
+pub(crate) struct Door {
+    pub(crate) listener: TcpListener,
+    pub(crate) stop: CancellationToken,
+}
 
 /// A connection that can be cut; it ends with a reset, so that the peer cannot take it for an orderly end.
 pub(crate) struct Wire {
     stream: TcpStream,
     scissors: Scissors,
+    stop: CancellationToken,
 }
 
 impl Listener for Door {
@@ -41,17 +46,23 @@ impl Listener for Door {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (stream, addr) = Listener::accept(&mut self.0).await;
+        let (stream, addr) = Listener::accept(&mut self.listener).await;
         // Small answers would otherwise wait for the peer's acknowledgement.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY was refused");
         }
         let scissors = Scissors::default();
-        (Wire { stream, scissors }, addr)
+        let stop = self.stop.clone();
+        let wire = Wire {
+            stream,
+            scissors,
+            stop,
+        };
+        (wire, addr)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 }
 
@@ -63,7 +74,8 @@ impl Connected<IncomingStream<'_, Door>> for Scissors {
 
 impl Wire {
     fn broken(&self) -> Option<io::Error> {
-        if self.scissors.0.load(Ordering::Acquire) == OPEN {
+        let open = self.scissors.0.load(Ordering::Acquire) == OPEN;
+        if open && !self.stop.is_cancelled() {
             return None;
         }
         // Lingering zero turns the close into a reset.
@@ -80,6 +92,10 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // A closed sandbox takes no more requests on connections that clients keep alive.
+        if self.stop.is_cancelled() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }

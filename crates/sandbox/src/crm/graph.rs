@@ -38,7 +38,7 @@ pub(crate) type TypeKey = (Category, u32);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Link {
     pub(crate) types: BTreeSet<TypeKey>,
-    /// The portal's change count when the link was made.
+    /// The portal's change count when the link was made; 0 for one that came over in a merge.
     pub(crate) since: u64,
 }
 
@@ -74,6 +74,16 @@ impl Graph {
                 since,
             });
         link.types.insert(key);
+    }
+
+    /// Marks a link as one that came over in a merge: its reasons are those of another record.
+    pub(crate) fn inherit(&mut self, from: End, to: End) {
+        for (from, to) in [(from, to), (to, from)] {
+            let links = self.links.get_mut(&from).and_then(|of| of.get_mut(&to.0));
+            if let Some(link) = links.and_then(|links| links.get_mut(&to.1)) {
+                link.since = 0;
+            }
+        }
     }
 
     /// Removes one type of a link; the link goes with its last type.

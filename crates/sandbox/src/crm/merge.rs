@@ -68,8 +68,12 @@ impl PortalState {
             }
         }
         for (other, types) in links {
+            let own = self.graph.link((kind, survivor), other).is_some();
             for key in types {
                 self.link((kind, survivor), other, key);
+            }
+            if !own {
+                self.graph.inherit((kind, survivor), other);
             }
         }
         if kind == CONTACT

@@ -37,6 +37,8 @@ pub(crate) struct Store {
     pub(crate) records: BTreeMap<u64, Record>,
     /// Live records by unique property and value. For contacts, `email` lists additional e-mails too.
     unique: HashMap<String, HashMap<String, u64>>,
+    /// The newest record in the recycle bin by unique property and value.
+    recycled: HashMap<String, HashMap<String, u64>>,
     /// Ids that were merged away, and where they went.
     merged: HashMap<u64, u64>,
 }
@@ -73,11 +75,15 @@ impl Store {
 
     /// The newest record in the recycle bin with this unique value.
     pub(crate) fn recycled(&self, property: &str, value: &str) -> Option<u64> {
-        self.records
-            .values()
-            .rev()
-            .find(|r| r.archived_at.is_some() && r.value(property) == Some(value))
-            .map(|record| record.id)
+        let id = self.recycled.get(property)?.get(value).copied()?;
+        let record = self.records.get(&id)?;
+        record.archived_at.is_some().then_some(id)
+    }
+
+    /// Notes that a record with this unique value goes to the recycle bin.
+    pub(crate) fn recycle(&mut self, property: &str, value: &str, id: u64) {
+        let values = self.recycled.entry(property.to_owned()).or_default();
+        values.insert(value.to_owned(), id);
     }
 
     pub(crate) fn index(&mut self, property: &str, value: &str, id: u64) {

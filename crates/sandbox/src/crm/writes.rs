@@ -224,12 +224,20 @@ impl PortalState {
             return false;
         }
         self.reindex(kind, id, false);
-        if let Some(record) = self
-            .stores
-            .get_mut(&kind)
-            .and_then(|s| s.records.get_mut(&id))
+        let unique: Vec<String> = self.definitions.get(&kind).map_or_else(Vec::new, |d| {
+            let unique = d.properties.values().filter(|p| p.has_unique_value);
+            unique.map(|p| p.name.clone()).collect()
+        });
+        if let Some(store) = self.stores.get_mut(&kind)
+            && let Some(record) = store.records.get_mut(&id)
         {
             record.archived_at = Some(now);
+            let values = unique
+                .into_iter()
+                .filter_map(|name| Some((record.value(&name)?.to_owned(), name)));
+            for (value, name) in values.collect::<Vec<_>>() {
+                store.recycle(&name, &value, id);
+            }
         }
         self.detach((kind, id));
         true

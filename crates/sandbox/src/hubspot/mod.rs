@@ -13,6 +13,7 @@ pub(crate) mod pipelines;
 pub(crate) mod properties;
 pub(crate) mod rate;
 pub(crate) mod route;
+pub(crate) mod schema_associations;
 pub(crate) mod schemas;
 pub(crate) mod scopes;
 pub(crate) mod serve;

@@ -5,7 +5,7 @@ use axum::http::Method;
 use super::call::Call;
 use super::errors::Outcome;
 use super::objects::{batch_read, batch_write, merge, search, single, upsert};
-use super::{account, associations, pipelines, properties, schemas};
+use super::{account, associations, pipelines, properties, schema_associations, schemas};
 
 /// A path that exists, with its endpoint's name.
 pub(crate) struct Route {
@@ -147,13 +147,20 @@ fn schema<'a>(method: &str, rest: &[&'a str]) -> Option<Endpoint<'a>> {
     Some(match (method, rest) {
         ("GET", []) => ("schemas.list", schemas::list, vec![]),
         ("POST", []) => ("schemas.create", schemas::create, vec![]),
+        ("POST", ["batch", "read"]) => ("schemas.batch_read", schemas::batch_read, vec![]),
         ("GET", [t]) => ("schemas.read", schemas::read, vec![*t]),
         ("PATCH", [t]) => ("schemas.update", schemas::update, vec![*t]),
         ("DELETE", [t]) => ("schemas.delete", schemas::delete, vec![*t]),
-        ("POST", [t, "associations"]) => ("schemas.associate", schemas::associate, vec![*t]),
-        ("DELETE", [t, "associations", id]) => {
-            ("schemas.dissociate", schemas::dissociate, vec![*t, *id])
-        }
+        ("POST", [t, "associations"]) => (
+            "schemas.associate",
+            schema_associations::associate,
+            vec![*t],
+        ),
+        ("DELETE", [t, "associations", id]) => (
+            "schemas.dissociate",
+            schema_associations::dissociate,
+            vec![*t, *id],
+        ),
         _ => return None,
     })
 }

@@ -46,6 +46,10 @@ pub(crate) struct Tokens {
     codes: HashMap<String, Code>,
     /// By refresh token.
     grants: HashMap<String, Grant>,
+    /// The refresh token of each portal; thousands of portals are looked up by it.
+    by_hub: HashMap<i64, String>,
+    /// Old access tokens are swept when there are so many.
+    sweep_at: usize,
     access: HashMap<String, Access>,
 }
 
@@ -73,23 +77,29 @@ impl Tokens {
         self.codes.remove(code)
     }
 
-    /// Installs (or installs again) and returns the grant. Re-installing keeps the refresh token of the portal's
-    /// other installations alive only if there was none: HubSpot has one grant per app and portal.
+    /// Installs, or installs again: HubSpot has one grant per app and portal, so the old refresh token ends.
     pub(crate) fn install(&mut self, code: Code) -> Grant {
-        let generation = self
-            .grant_of(code.hub_id)
-            .map_or(0, |grant| grant.generation);
-        self.grants.retain(|_, grant| grant.hub_id != code.hub_id);
+        let before = self.drop_grant(code.hub_id);
         let grant = Grant {
             hub_id: code.hub_id,
             user: code.user,
             scopes: code.scopes,
             refresh_token: opaque("na1-", 3),
-            generation,
+            generation: before.map_or(0, |grant| grant.generation),
         };
-        self.grants
-            .insert(grant.refresh_token.clone(), grant.clone());
+        self.keep_grant(&grant);
         grant
+    }
+
+    fn keep_grant(&mut self, grant: &Grant) {
+        let token = &grant.refresh_token;
+        self.by_hub.insert(grant.hub_id, token.clone());
+        self.grants.insert(token.clone(), grant.clone());
+    }
+
+    fn drop_grant(&mut self, hub_id: i64) -> Option<Grant> {
+        let token = self.by_hub.remove(&hub_id)?;
+        self.grants.remove(&token)
     }
 
     /// Gives out the next access token of a grant.
@@ -105,8 +115,7 @@ impl Tokens {
         if rotate {
             grant.refresh_token = opaque("na1-", 3);
         }
-        self.grants
-            .insert(grant.refresh_token.clone(), grant.clone());
+        self.keep_grant(&grant);
         // Real access tokens are long and of no fixed length.
         let token = opaque(
             "CN",
@@ -119,9 +128,12 @@ impl Tokens {
             expires_at: now + TimeDelta::seconds(secs),
             generation: grant.generation,
         };
-        // Tokens that ended more than a day ago are of no interest to any test.
-        self.access
-            .retain(|_, old| old.expires_at > now - TimeDelta::days(1));
+        if self.access.len() >= self.sweep_at {
+            // Tokens that ended more than a day ago are of no interest to any test.
+            let yesterday = now - TimeDelta::days(1);
+            self.access.retain(|_, old| old.expires_at > yesterday);
+            self.sweep_at = self.access.len() * 2 + 1_000;
+        }
         self.access.insert(token.clone(), access);
         Some((token, grant))
     }
@@ -135,12 +147,13 @@ impl Tokens {
     }
 
     pub(crate) fn grant_of(&self, hub_id: i64) -> Option<&Grant> {
-        self.grants.values().find(|grant| grant.hub_id == hub_id)
+        self.grants.get(self.by_hub.get(&hub_id)?)
     }
 
     /// Ends a refresh token; access tokens live on until they expire (live test, facts §1.4).
     pub(crate) fn revoke_refresh(&mut self, refresh_token: &str) -> bool {
-        self.grants.remove(refresh_token).is_some()
+        let hub_id = self.grants.get(refresh_token).map(|grant| grant.hub_id);
+        hub_id.is_some_and(|hub_id| self.drop_grant(hub_id).is_some())
     }
 
     pub(crate) fn revoke_access(&mut self, token: &str) -> bool {
@@ -149,7 +162,7 @@ impl Tokens {
 
     /// Ends the portal's installation, and its access tokens too when `access` says so.
     pub(crate) fn uninstall(&mut self, hub_id: i64, access: bool) {
-        self.grants.retain(|_, grant| grant.hub_id != hub_id);
+        self.drop_grant(hub_id);
         if access {
             self.access.retain(|_, token| token.hub_id != hub_id);
         }

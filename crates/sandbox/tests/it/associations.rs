@@ -281,3 +281,27 @@ async fn labels_are_listed_in_both_directions() {
         assert!(rows.contains(&wanted), "{rows:?}");
     }
 }
+
+#[tokio::test]
+async fn the_v3_api_names_types_in_words() {
+    let bench = Bench::start().await;
+    let portal = bench.install().await;
+    let (contact, company) = (portal.contact("a@x.example").await, company(&portal).await);
+    let path = "/crm/v3/associations/contacts/companies/batch";
+    let body = json!({"inputs": [{"from": {"id": contact}, "to": {"id": company}, "type": "contact_to_company"}]});
+    assert_eq!(
+        portal.post(&format!("{path}/create"), body).await.status,
+        201
+    );
+    let read = portal
+        .post(
+            &format!("{path}/read"),
+            json!({"inputs": [{"id": contact}]}),
+        )
+        .await;
+    let row = &read.body["results"][0]["to"][0];
+    assert_eq!(
+        (&row["id"], &row["type"]),
+        (&json!(company), &json!("contact_to_company"))
+    );
+}

@@ -413,3 +413,44 @@ async fn the_judgement_is_served_over_http() {
         .unwrap();
     assert_eq!(unknown.status(), 422);
 }
+
+#[tokio::test]
+async fn after_a_merge_the_survivor_must_be_linked_but_nothing_else_is_due() {
+    for new_record in [false, true] {
+        let bench = imported().await;
+        let control = bench.control();
+        let mut rules = control.rules();
+        rules.merge_makes_new_record = new_record;
+        control.set_rules(rules);
+        let portal = bench.install().await;
+        let company = |name: &str| {
+            let values = BTreeMap::from([("name".to_owned(), json!(name))]);
+            control
+                .add_record(DEMO_HUB_ID, "companies", &values)
+                .unwrap()
+        };
+        let contact = |email: &str, company: u64| {
+            let contact = Contact {
+                email: Some(email.into()),
+                company: Some(company),
+                ..Contact::default()
+            };
+            control.add_contact(DEMO_HUB_ID, &contact).unwrap()
+        };
+        let a = contact("a@x.example", company("A"));
+        let b = contact("b@x.example", company("B"));
+        let sent = Sent {
+            email: Some("b@x.example".into()),
+            ..Sent::default()
+        };
+        control.send_gift(DEMO_ORGANIZATION_ID, sent).unwrap();
+        import(&portal, &bench).await;
+        assert!(judge(&bench).ok);
+        control
+            .merge_records(DEMO_HUB_ID, "contacts", a, b)
+            .unwrap();
+        let verdict = judge(&bench);
+        assert!(verdict.ok, "{verdict:#?}");
+        assert_eq!(verdict.orphans, verdict.expected_orphans);
+    }
+}

@@ -355,3 +355,32 @@ async fn v1_tells_about_tokens_by_path() {
     assert_eq!(reply(bench.client.delete(&url)).await.status, 204);
     assert_eq!(reply(bench.client.get(&url)).await.status, 404);
 }
+
+#[tokio::test]
+async fn only_a_super_admin_may_install() {
+    let bench = Bench::start().await;
+    let users = bench.control().portals()["portals"][0]["users"].clone();
+    let other = users
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|user| user["super_admin"] == false);
+    let mut form = Bench::ask();
+    form.insert("hub_id".into(), DEMO_HUB_ID.to_string());
+    form.insert("decision".into(), "connect".into());
+    form.insert("user_id".into(), other.unwrap()["id"].to_string());
+    let request = bench
+        .client
+        .post(bench.url("/oauth/authorize/decision"))
+        .form(&form);
+    assert_eq!(reply(request).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_closed_sandbox_answers_nothing_on_connections_kept_alive() {
+    let bench = Bench::start().await;
+    let url = bench.url("/sandbox/rules");
+    assert_eq!(bench.client.get(&url).send().await.unwrap().status(), 200);
+    bench.sandbox.shutdown().await;
+    assert!(bench.client.get(&url).send().await.is_err());
+}
