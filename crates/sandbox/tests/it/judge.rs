@@ -454,3 +454,63 @@ async fn after_a_merge_the_survivor_must_be_linked_but_nothing_else_is_due() {
         assert_eq!(verdict.orphans, verdict.expected_orphans);
     }
 }
+
+#[tokio::test]
+async fn the_fine_print_of_values_is_judged() {
+    let bench = imported().await;
+    let portal = bench.install().await;
+    import(&portal, &bench).await;
+    let control = bench.control();
+    let sent = Sent {
+        email: Some(" Fine@Print.example ".into()),
+        message: Some(format!("a\u{0}b\tc\n{}", "é".repeat(65_536))),
+        ..Sent::default()
+    };
+    let id = control.send_gift(DEMO_ORGANIZATION_ID, sent).unwrap();
+    let edit = json!({"delivery_type": "pigeon", "amount": "5.0", "sender": null});
+    control
+        .edit_transaction(DEMO_ORGANIZATION_ID, &id, &edit)
+        .unwrap();
+    let change = serde_json::from_value(json!({"id": id, "status": "Paused"})).unwrap();
+    control.advance(DEMO_ORGANIZATION_ID, &change).unwrap();
+    let row = bench
+        .thnks(&format!("/api/v1/transactions/{id}"))
+        .await
+        .body;
+    let sent_date = row["status_history"][0]["at"].clone();
+    let mut right = json!({
+        "transaction_id": id, "gift_name": row["gift_name"], "gift_type": row["gift_type"], "gift_currency": "USD",
+        "gift_amount": "5.00", "recipient_email": "Fine@Print.example", "status": "other", "source_status": "Paused",
+        "message": format!("ab\tc\n{}…", "é".repeat(65_530)), "tracking_url": row["tracking_url"],
+        "sent_date": sent_date, "delivery_type": "",
+    });
+    let write = async |properties: &Value| {
+        let inputs = json!([{"id": id, "idProperty": "transaction_id", "properties": properties}]);
+        let reply = portal.upsert(inputs).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+    };
+    write(&right).await;
+    let verdict = judge(&bench);
+    assert!(
+        verdict.ok,
+        "{:#?}",
+        verdict.wrong_values.first().map(|wrong| wrong.property)
+    );
+    for (property, wrong) in [
+        ("recipient_email", "fine@print.example"),
+        ("status", "sent"),
+        ("source_status", "paused"),
+        ("delivery_type", "email"),
+        ("message", "ab"),
+        ("sent_date", "2026-01-01T00:00:00Z"),
+        ("sender_name", "Somebody"),
+    ] {
+        let before = right[property].clone();
+        right[property] = json!(wrong);
+        write(&right).await;
+        let found = judge(&bench);
+        assert_eq!(found.wrong_value_count, 1, "{property}");
+        assert_eq!(found.wrong_values[0].property, property);
+        right[property] = if before.is_null() { json!("") } else { before };
+    }
+}

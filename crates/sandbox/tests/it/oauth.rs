@@ -384,3 +384,27 @@ async fn a_closed_sandbox_answers_nothing_on_connections_kept_alive() {
     bench.sandbox.shutdown().await;
     assert!(bench.client.get(&url).send().await.is_err());
 }
+
+#[tokio::test]
+async fn a_code_and_a_token_end_by_the_clock() {
+    let seconds = std::sync::Arc::new(std::sync::atomic::AtomicI64::new(0));
+    let mut config = Config::new(WorldSpec::small(now(), 10));
+    let read = std::sync::Arc::clone(&seconds);
+    config.clock = std::sync::Arc::new(move || {
+        let passed = read.load(std::sync::atomic::Ordering::SeqCst);
+        now() + chrono::TimeDelta::seconds(passed)
+    });
+    let bench = Bench::with(config).await;
+    let portal = bench.install().await;
+    let code = bench
+        .control()
+        .authorize(DEMO_HUB_ID, &Bench::ask())
+        .unwrap();
+    seconds.store(60, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(bench.exchange(&code).await.body["status"], "BAD_AUTH_CODE");
+    let path = "/account-info/2026-09/details";
+    seconds.store(1_799, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(portal.get(path).await.status, 200);
+    seconds.store(1_800, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(portal.get(path).await.status, 401);
+}
