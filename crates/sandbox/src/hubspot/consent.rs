@@ -41,7 +41,7 @@ fn escape(text: &str) -> String {
 
 fn frame(status: StatusCode, title: &str, main: &str) -> Response {
     let page = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><link rel=\"icon\" href=\"data:,\">\
 <title>{}</title><style>{CSS}</style></head><body><header><span>HubSpot</span> (sandbox)</header><main>{main}</main></body></html>",
         escape(title)
     );

@@ -209,7 +209,7 @@ fn orphans_text(status: &PortalStatus) -> &'static str {
         (0, 0) => "Records without a contact in HubSpot will be counted here.",
         (0, _) => "Every record is linked to a contact.",
         _ => {
-            "Records whose recipient is no contact in HubSpot yet. They are linked as soon as a contact with the address appears."
+            "Records whose recipient is no contact in HubSpot yet. Add the contact in HubSpot, then let us look again."
         }
     }
 }

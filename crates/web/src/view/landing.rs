@@ -4,6 +4,7 @@ use askama::Template;
 use domain::scopes;
 
 use super::shell::Shell;
+use url::form_urlencoded;
 
 /// `templates/landing/show.html`.
 #[derive(Debug, Template)]
@@ -11,6 +12,8 @@ use super::shell::Shell;
 pub struct LandingPage {
     /// The frame.
     pub shell: Shell,
+    /// Where the Install button leads.
+    pub install_href: String,
     /// What is asked for, and why.
     pub scopes: Vec<ScopeLine>,
 }
@@ -27,8 +30,8 @@ pub struct ScopeLine {
 }
 
 impl LandingPage {
-    /// The page.
-    pub fn new() -> Self {
+    /// The page, for somebody who brings the token of a setup link or none.
+    pub fn new(setup: Option<&str>) -> Self {
         let required = scopes::REQUIRED.into_iter().map(|name| ScopeLine {
             name,
             purpose: purpose(name),
@@ -39,8 +42,18 @@ impl LandingPage {
             purpose: purpose(scope.name),
             without: Some(scope.without),
         });
+        let install_href = setup.map_or_else(
+            || "/install".to_owned(),
+            |token| {
+                let query = form_urlencoded::Serializer::new(String::new())
+                    .append_pair("setup", token)
+                    .finish();
+                format!("/install?{query}")
+            },
+        );
         Self {
             shell: Shell::new("Thnks for HubSpot", None),
+            install_href,
             scopes: required.chain(optional).collect(),
         }
     }
@@ -71,8 +84,15 @@ mod tests {
 
     #[test]
     fn every_scope_says_what_it_is_for() {
-        for line in LandingPage::new().scopes {
+        for line in LandingPage::new(None).scopes {
             assert_ne!(line.purpose, "", "{}", line.name);
         }
+    }
+
+    #[test]
+    fn a_setup_links_token_travels_on_and_stays_text() {
+        assert_eq!(LandingPage::new(None).install_href, "/install");
+        let hostile = LandingPage::new(Some("a\"&b=<x>")).install_href;
+        assert_eq!(hostile, "/install?setup=a%22%26b%3D%3Cx%3E");
     }
 }

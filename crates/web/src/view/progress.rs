@@ -73,10 +73,15 @@ impl Progress {
             value: run.done.clamp(0, max),
             max,
         });
+        // While reading nothing is written yet; what is found grows.
+        let done = match run.phase {
+            Some(Phase::Reading) => status.transactions,
+            _ => run.done,
+        };
         Self {
             title,
             sentence,
-            done: format::number(run.done),
+            done: format::number(done),
             total: total.map(format::number),
             bar,
             facts: facts(run, status, bar, now),

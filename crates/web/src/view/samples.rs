@@ -360,7 +360,10 @@ fn pages() -> Vec<(String, String)> {
     pages.push(("portals".to_owned(), page.render().unwrap()));
     let page = PortalsPage::new(&[], HubId(1), viewer());
     pages.push(("portals-none".to_owned(), page.render().unwrap()));
-    pages.push(("landing".to_owned(), LandingPage::new().render().unwrap()));
+    pages.push((
+        "landing".to_owned(),
+        LandingPage::new(None).render().unwrap(),
+    ));
     let missing = vec!["crm.objects.custom.write", "crm.schemas.custom.read"];
     for (name, error) in [
         ("not-found", Error::NotFound),
