@@ -1,0 +1,79 @@
+//! Asking for runs, and the way from a ring to a run's rows.
+
+use chrono::{DateTime, Utc};
+use domain::run::RunKind;
+use domain::{HubId, RunId};
+use uuid::Uuid;
+
+use crate::{Conn, Error, PortalScope, db};
+
+/// A run that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requested {
+    /// The run that will do it.
+    pub run_id: RunId,
+    /// Whether it is a new one; otherwise one of the same kind was open already.
+    pub is_new: bool,
+}
+
+/// Asks for a run. While one of the same kind is open there is no second one; when that one has begun, another
+/// follows it.
+pub async fn request(
+    conn: &mut Conn,
+    scope: PortalScope,
+    kind: RunKind,
+    requested_by: &str,
+    now: DateTime<Utc>,
+) -> Result<Requested, Error> {
+    let run_id = RunId(Uuid::now_v7());
+    let inserted = sqlx::query!(
+        "INSERT INTO runs (hub_id, run_id, kind, state, requested_by, created_at) VALUES ($1, $2, $3, 'queued', $4, $5)
+         ON CONFLICT (hub_id, kind) WHERE state IN ('queued', 'running') DO NOTHING",
+        scope.hub_id().0,
+        run_id.0,
+        kind.as_str(),
+        requested_by,
+        now
+    )
+    .execute(&mut *conn)
+    .await?;
+    if inserted.rows_affected() == 1 {
+        sqlx::query!(
+            "INSERT INTO run_queue (run_id, hub_id, priority, due_at) VALUES ($1, $2, $3, now())",
+            run_id.0,
+            scope.hub_id().0,
+            kind.priority()
+        )
+        .execute(&mut *conn)
+        .await?;
+        db::ring(conn).await?;
+        return Ok(Requested {
+            run_id,
+            is_new: true,
+        });
+    }
+    let open = sqlx::query_scalar!(
+        "UPDATE runs SET wanted_again = wanted_again OR started_at IS NOT NULL
+         WHERE hub_id = $1 AND kind = $2 AND state IN ('queued', 'running') RETURNING run_id",
+        scope.hub_id().0,
+        kind.as_str()
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    match open {
+        Some(run_id) => Ok(Requested {
+            run_id: RunId(run_id),
+            is_new: false,
+        }),
+        // The open one has ended between the two statements.
+        None => Box::pin(request(conn, scope, kind, requested_by, now)).await,
+    }
+}
+
+/// The portal of an open run: the way from a ring to the rows. `None` when the run has ended.
+pub async fn find_scope(conn: &mut Conn, run_id: RunId) -> Result<Option<PortalScope>, Error> {
+    let hub_id = sqlx::query_scalar!("SELECT hub_id FROM run_queue WHERE run_id = $1", run_id.0)
+        .fetch_optional(conn)
+        .await?;
+    Ok(hub_id.map(|hub_id| PortalScope::new(HubId(hub_id))))
+}

@@ -1,0 +1,115 @@
+//! Letting go of a portal: for a while, for good, or for everybody.
+
+use chrono::{DateTime, Utc};
+use domain::RunId;
+use domain::run::{RunKind, RunState};
+
+use super::asking::request;
+use crate::{Conn, Error, PortalScope, db};
+
+/// Lets go of the portal: the run goes on at `due_at` (now when `None`), and others of this portal may go before it.
+/// Waiting for somebody else is no fault of the run's: `keep_starts` tells whether this start still counts.
+pub async fn postpone(
+    conn: &mut Conn,
+    scope: PortalScope,
+    run_id: RunId,
+    due_at: Option<DateTime<Utc>>,
+    keep_starts: bool,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE runs SET state = 'queued', starts_without_progress = CASE WHEN $3 THEN starts_without_progress ELSE 0 END
+         WHERE hub_id = $1 AND run_id = $2",
+        scope.hub_id().0,
+        run_id.0,
+        keep_starts
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "UPDATE run_queue SET due_at = coalesce($2, now()), rung_at = NULL WHERE run_id = $1",
+        run_id.0,
+        due_at
+    )
+    .execute(&mut *conn)
+    .await?;
+    release(conn, scope).await
+}
+
+/// Ends a run. When it was asked for again meanwhile, another one of its kind follows.
+pub async fn finish(
+    conn: &mut Conn,
+    scope: PortalScope,
+    run_id: RunId,
+    state: RunState,
+    error: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let row = sqlx::query!(
+        "UPDATE runs SET state = $3, error = $4, finished_at = $5 WHERE hub_id = $1 AND run_id = $2
+         RETURNING kind, wanted_again, requested_by",
+        scope.hub_id().0,
+        run_id.0,
+        state.as_str(),
+        error,
+        now
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    sqlx::query!("DELETE FROM run_queue WHERE run_id = $1", run_id.0)
+        .execute(&mut *conn)
+        .await?;
+    release(conn, scope).await?;
+    if row.wanted_again && state == RunState::Succeeded {
+        let kind = RunKind::from_stored(&row.kind).ok_or(Error::Corrupt {
+            table: "runs",
+            column: "kind",
+        })?;
+        request(conn, scope, kind, &row.requested_by, now).await?;
+    }
+    Ok(())
+}
+
+/// Gives the portal's lease back and rings for the portal's other runs.
+pub(super) async fn release(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
+    let hub_id = scope.hub_id().0;
+    sqlx::query!(
+        "UPDATE portal_leases SET lease_until = '-infinity', run_id = NULL WHERE hub_id = $1",
+        hub_id
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "UPDATE run_queue SET due_at = now(), rung_at = NULL, busy = false WHERE hub_id = $1 AND busy",
+        hub_id
+    )
+    .execute(&mut *conn)
+    .await?;
+    db::ring(conn).await
+}
+
+/// Ends every open run of a portal, for a portal that is parked or disconnected.
+pub async fn fail_open(
+    conn: &mut Conn,
+    scope: PortalScope,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE runs SET state = 'failed', error = $2, finished_at = $3 WHERE hub_id = $1 AND state IN ('queued', 'running')",
+        scope.hub_id().0,
+        reason,
+        now
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!("DELETE FROM run_queue WHERE hub_id = $1", scope.hub_id().0)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query!(
+        "UPDATE portal_leases SET fence = fence + 1, lease_until = '-infinity', run_id = NULL WHERE hub_id = $1",
+        scope.hub_id().0
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

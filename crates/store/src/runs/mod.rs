@@ -1,0 +1,14 @@
+//! Runs: asked for, claimed, carried on, ended, shown. While a run works, its place on the board is due when its lease
+//! ends: a worker that dies is rung for by itself.
+
+mod asking;
+mod board;
+mod claiming;
+mod ending;
+mod showing;
+
+pub use asking::{Requested, find_scope, request};
+pub use board::{next_due_secs, take_due};
+pub use claiming::{Claim, Claimed, LEASE_SECS, Progress, claim, hold, save_progress};
+pub use ending::{fail_open, finish, postpone};
+pub use showing::{Account, find, find_current, find_last};
