@@ -262,6 +262,7 @@ async fn store_grant(
     {
         return Err(Error::SetupLinkUsed);
     }
+    let was_connected = connections::find(&mut tx, scope).await?.is_some();
     let organization_id = link.as_ref().map(|link| link.organization_id);
     store::portals::upsert(&mut tx, scope, organization_id, &details, now).await?;
     let role = store::members::upsert(&mut tx, scope, user_id, Some(&info.user_email), now).await?;
@@ -284,7 +285,10 @@ async fn store_grant(
         store::thnks_connections::upsert(&mut tx, scope, &sealed, Some(name), now).await?;
     }
     let actor = format!("user:{user_id}");
-    begin_work(app, &mut tx, scope, &actor).await?;
+    // Signing in to a portal that works asks for nothing.
+    if state.purpose == Purpose::Install || !was_connected {
+        begin_work(app, &mut tx, scope, &actor).await?;
+    }
     store::sessions::insert(&mut tx, scope, &tokens::hash(&session_token), user_id, now).await?;
     let action = match state.purpose {
         Purpose::Install => "portal.install",
@@ -300,7 +304,8 @@ async fn store_grant(
     })
 }
 
-/// Asks for the first backfill, if Thnks is connected and there was none yet, and plans the syncs.
+/// Asks for the work that a fresh grant or key makes possible, if Thnks is connected, and plans the syncs: the first
+/// backfill; a look at what was missing; or a sync, to make good what was missed meanwhile.
 pub(crate) async fn begin_work(
     app: &App,
     tx: &mut store::Tx,
@@ -314,9 +319,14 @@ pub(crate) async fn begin_work(
     if !portal.thnks_connected || portal.paused_at.is_some() {
         return Ok(());
     }
-    if portal.backfilled_at.is_none() {
-        store::runs::request(tx, scope, RunKind::Backfill, actor, now).await?;
-    }
+    let kind = if !portal.needs.is_empty() {
+        RunKind::Check
+    } else if portal.backfilled_at.is_none() {
+        RunKind::Backfill
+    } else {
+        RunKind::Sync
+    };
+    store::runs::request(tx, scope, kind, actor, now).await?;
     if store::schedule::find_next_sync(tx, scope).await?.is_none() {
         let next = next_slot(scope.hub_id(), app.config.sync_interval, now);
         store::schedule::save_next_sync(tx, scope, Some(next)).await?;

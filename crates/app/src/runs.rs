@@ -64,6 +64,11 @@ async fn request_as(
     if !possible {
         return Err(Error::NotPossible { state });
     }
+    // Before the history is in, bringing it in is the sync.
+    let kind = match kind {
+        RunKind::Sync if portal.backfilled_at.is_none() => RunKind::Backfill,
+        other => other,
+    };
     let requested = store::runs::request(&mut tx, scope, kind, actor, now).await?;
     let detail = json!({"kind": kind, "run": requested.run_id, "is_new": requested.is_new});
     store::audit::insert(&mut tx, scope, actor, "run.request", &detail, now).await?;

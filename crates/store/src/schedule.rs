@@ -61,7 +61,17 @@ pub async fn insert_due_runs(
         let scope = PortalScope::new(HubId(row.hub_id));
         db::enter(conn, scope).await?;
         if row.sync {
-            runs::request(conn, scope, RunKind::Sync, "schedule", now).await?;
+            // A backfill that is open brings in everything anyway.
+            let open = sqlx::query_scalar!(
+                r#"SELECT EXISTS (SELECT FROM runs WHERE hub_id = $1 AND kind = 'backfill'
+                    AND state IN ('queued', 'running')) AS "open!""#,
+                row.hub_id
+            )
+            .fetch_one(&mut *conn)
+            .await?;
+            if !open {
+                runs::request(conn, scope, RunKind::Sync, "schedule", now).await?;
+            }
             save_next_sync(conn, scope, Some(next_slot(scope.hub_id(), interval, now))).await?;
         } else {
             runs::request(conn, scope, RunKind::Check, "schedule", now).await?;

@@ -253,6 +253,19 @@ pub async fn list_dirty(
         .collect())
 }
 
+/// Forgets every record and link of a portal whose custom object is a new one: everything is to be written again.
+pub async fn forget_records(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE transactions SET applied_hash = NULL, record_id = NULL, association_due = true,
+            association_outcome = NULL, contact_id = NULL, company_id = NULL, deal_ids = '{}', decision = NULL
+         WHERE hub_id = $1 AND record_id IS NOT NULL",
+        scope.hub_id().0
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// How many rows are dirty.
 pub async fn count_dirty(conn: &mut Conn, scope: PortalScope) -> Result<i64, Error> {
     let count = sqlx::query_scalar!(

@@ -21,8 +21,10 @@ const LOOK: Duration = Duration::from_secs(5);
 const SCHEDULE: Duration = Duration::from_secs(1);
 /// How often Redis is swept.
 const SWEEP: Duration = Duration::from_secs(30);
-/// Rings per push.
-const PUSH: i64 = 100;
+/// Rings per look: so few that several processes which look at the same moment stay below [`DEPTH`] together.
+const PUSH: i64 = 25;
+/// Left free for the other processes' rings of the same moment.
+const SLACK: i64 = 100;
 /// After a failure of the database.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
@@ -79,7 +81,7 @@ async fn turn(
     schedule::insert_due_runs(app).await?;
     // While Redis is away, only as many are taken as this process can work on by itself.
     let room = match redis.depth().await {
-        Ok(depth) => (DEPTH - depth).min(PUSH),
+        Ok(depth) => (DEPTH - SLACK - depth).min(PUSH),
         Err(_) => i64::try_from(direct.available_permits()).unwrap_or(0),
     };
     if room > 0 {

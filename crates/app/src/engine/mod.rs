@@ -199,6 +199,7 @@ async fn prepare(app: &App, run: &mut Run) -> Result<Option<Target>, Stop> {
         .await?
         .ok_or(crate::Error::NotConnected)?;
     drop(tx);
+    let known = portal.object_type_id.clone();
     if let (Some(object_type_id), Some(association_types), true, false) = (
         portal.object_type_id,
         portal.association_types,
@@ -232,6 +233,10 @@ async fn prepare(app: &App, run: &mut Run) -> Result<Option<Target>, Stop> {
     };
     let now = app.now();
     let mut tx = run.begin(app).await?;
+    if known.is_some_and(|known| known != target.object_type_id) {
+        // Somebody deleted the object, and it was made again: its records are gone.
+        store::transactions::forget_records(&mut tx, run.scope).await?;
+    }
     store::portals::save_object(
         &mut tx,
         run.scope,

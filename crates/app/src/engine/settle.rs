@@ -34,7 +34,7 @@ pub(super) async fn settle(
             };
             run.progress.failures = 0;
             run.save(&mut tx).await?;
-            if run.kind == RunKind::Backfill {
+            if matches!(run.kind, RunKind::Backfill | RunKind::Sync) {
                 store::portals::save_backfilled(&mut tx, scope, now).await?;
             }
             runs::finish(&mut tx, scope, run_id, RunState::Succeeded, None, now).await?;
