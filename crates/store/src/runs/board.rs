@@ -27,12 +27,13 @@ pub async fn take_due(conn: &mut Conn, limit: i64) -> Result<Vec<RunId>, Error> 
 /// How many seconds until the next run on the board is due, 0 when one is; `None` when the board is empty.
 pub async fn next_due_secs(conn: &mut Conn) -> Result<Option<f64>, Error> {
     let secs = sqlx::query_scalar!(
-        r#"SELECT greatest(0, extract(epoch FROM min(
+        r#"SELECT extract(epoch FROM min(
             CASE WHEN rung_at IS NULL THEN due_at ELSE greatest(due_at, rung_at + make_interval(secs => $1)) END) - now()
-         ))::float8 FROM run_queue"#,
+         )::float8 FROM run_queue"#,
         RING_AGAIN_SECS
     )
     .fetch_one(conn)
     .await?;
-    Ok(secs)
+    // An empty board has no minimum, and PostgreSQL's `greatest` would make 0 of it: a dispatcher that never rests.
+    Ok(secs.map(|secs| secs.max(0.0)))
 }
