@@ -5,11 +5,12 @@
 
 use std::sync::OnceLock;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::sync::Mutex;
 
-use crate::{Db, migrate};
+use crate::{Db, PortalScope, migrate};
 
 /// A database of one test. It stays until its PostgreSQL is thrown away, which the scripts do.
 pub struct ScratchDatabase {
@@ -111,5 +112,39 @@ impl ScratchDatabase {
         PgConnection::connect(&self.owner_url)
             .await
             .expect("the owner connects")
+    }
+
+    /// Every row of a portal's table as JSON, in no order.
+    pub async fn rows(&self, table: &str, scope: PortalScope) -> Vec<serde_json::Value> {
+        let mut owner = self.owner().await;
+        let mut tx = owner.begin().await.expect("a transaction");
+        sqlx::query("SELECT set_config('app.hub_id', $1, true)")
+            .bind(scope.hub_id().to_string())
+            .execute(&mut *tx)
+            .await
+            .expect("the portal is entered");
+        let sql = format!("SELECT to_jsonb(t) FROM {table} AS t");
+        sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_all(&mut *tx)
+            .await
+            .expect("the rows of a table")
+    }
+
+    /// Ends the wait of the run on the board that is due first, and tells how long it would still have waited; `None`
+    /// when the board is empty.
+    pub async fn skip_wait(&self) -> Option<TimeDelta> {
+        let mut owner = self.owner().await;
+        let (first, now): (Option<DateTime<Utc>>, DateTime<Utc>) =
+            sqlx::query_as("SELECT min(due_at), now() FROM run_queue")
+                .fetch_one(&mut owner)
+                .await
+                .expect("the board");
+        let first = first?;
+        sqlx::query("UPDATE run_queue SET due_at = now(), rung_at = NULL WHERE due_at <= $1")
+            .bind(first)
+            .execute(&mut owner)
+            .await
+            .expect("the wait is skipped");
+        Some((first - now).max(TimeDelta::zero()))
     }
 }

@@ -1,0 +1,424 @@
+//! A sandbox, a database and the app between them, with one verb per thing that people, the worker or time do.
+//! Time is the machine's plus what a test has let pass; app and sandbox share it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use app::engine::{self, Outcome};
+use app::install::{Begin, Callback, Completed, Started};
+use app::operator::NewOrganization;
+use app::session::Session;
+use app::{App, Clock, KeyRing, PortalScope};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::HubId;
+use domain::portal::{NeedCode, PortalState, PortalStatus};
+use domain::run::RunKind;
+use sandbox::{Control, DEMO_HUB_ID, DEMO_ORGANIZATION_ID, Rules, Sandbox, Verdict, WorldSpec};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use store::testing::ScratchDatabase;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+pub const HUB: i64 = DEMO_HUB_ID;
+pub const ORGANIZATION: &str = DEMO_ORGANIZATION_ID;
+/// Waits that a drain skips before it gives up: a run that never ends must fail its test.
+const WAITS: usize = 60;
+
+pub struct World {
+    pub app: App,
+    pub control: Control,
+    pub scratch: ScratchDatabase,
+    pub db: store::Db,
+    sandbox: Option<Sandbox>,
+    passed_millis: Arc<AtomicI64>,
+    is_over: AtomicBool,
+}
+
+/// What HubSpot brings back to the callback.
+pub struct Back {
+    pub code: String,
+    pub state: String,
+    pub browser_token: String,
+}
+
+pub fn scope() -> PortalScope {
+    PortalScope::from_grant(HubId(HUB))
+}
+
+/// Gifts in the demonstration's proportions.
+pub async fn world(gifts: usize) -> World {
+    with(|spec| WorldSpec::small(spec.now, gifts), |_| {}).await
+}
+
+/// A portal and an organization without anything in them.
+pub async fn empty_world() -> World {
+    with(|spec| spec, |_| {}).await
+}
+
+/// A world that a test changes before it starts.
+pub async fn with(
+    spec: impl FnOnce(WorldSpec) -> WorldSpec,
+    rules: impl FnOnce(&mut Rules),
+) -> World {
+    let passed_millis = Arc::new(AtomicI64::new(0));
+    let (machine, passed) = (app::system_clock(), Arc::clone(&passed_millis));
+    let clock: Clock =
+        Arc::new(move || machine() + TimeDelta::milliseconds(passed.load(Ordering::SeqCst)));
+    let mut config = sandbox::Config::new(spec(WorldSpec::empty(clock())));
+    config.clock = Arc::clone(&clock);
+    rules(&mut config.rules);
+    let sandbox = sandbox::start(config).await.unwrap();
+    let scratch = ScratchDatabase::create().await;
+    let public_url: Url = "http://localhost:3000/".parse().unwrap();
+    let hubspot = hubspot::Client::new(
+        hubspot::Config {
+            api_url: sandbox.hubspot_url().clone(),
+            authorize_url: sandbox.authorize_url(),
+            client_id: sandbox::CLIENT_ID.into(),
+            client_secret: sandbox::CLIENT_SECRET.into(),
+            previous_client_secret: None,
+            app_id: Some(sandbox::APP_ID),
+            redirect_uri: public_url.join("/oauth/callback").unwrap(),
+        },
+        Arc::new(hubspot::LocalBudget::new(100)),
+    )
+    .unwrap();
+    let thnks = thnks::Client::new(&thnks::Config {
+        api_url: sandbox.thnks_url().clone(),
+    })
+    .unwrap();
+    let app = App::new(
+        scratch.db(),
+        hubspot,
+        thnks,
+        KeyRing::parse(&SecretString::from(format!("one:{}=", "A".repeat(43)))).unwrap(),
+        app::Config {
+            public_url,
+            sync_interval: TimeDelta::hours(1),
+        },
+        clock,
+    );
+    World {
+        app,
+        control: sandbox.control(),
+        db: scratch.db(),
+        scratch,
+        sandbox: Some(sandbox),
+        passed_millis,
+        is_over: AtomicBool::new(false),
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        assert!(
+            self.is_over.load(Ordering::SeqCst) || std::thread::panicking(),
+            "a test ends its world with `end`, which looks for open runs"
+        );
+    }
+}
+
+impl World {
+    /// Fails when a run is left open.
+    pub async fn end(mut self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        let open = app::schedule::next_due(&self.app).await.unwrap();
+        assert_eq!(open, None, "a run is left open: {:?}", self.runs().await);
+        self.app.close().await;
+        self.db.close().await;
+        if let Some(sandbox) = self.sandbox.take() {
+            sandbox.shutdown().await;
+        }
+    }
+
+    /// Ends a world whose runs are meant to stay open.
+    pub async fn abandon(self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        self.app.close().await;
+    }
+
+    // Time.
+
+    pub fn now(&self) -> DateTime<Utc> {
+        self.app.now()
+    }
+
+    pub fn let_pass(&self, time: TimeDelta) {
+        let millis = time.num_milliseconds();
+        self.passed_millis.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    // The operator.
+
+    pub async fn setup_link(&self) -> String {
+        self.setup_link_for(None).await
+    }
+
+    /// The token of a new link, perhaps bound to a portal.
+    pub async fn setup_link_for(&self, portal: Option<i64>) -> String {
+        let key = SecretString::from(sandbox::THNKS_API_KEY);
+        let new = NewOrganization {
+            name: "Acme",
+            api_key: &key,
+            portal: portal.map(HubId),
+            link_lifetime: TimeDelta::days(7),
+        };
+        let link = app::operator::add_organization(&self.app, &new)
+            .await
+            .unwrap();
+        parameter(&link, "setup")
+    }
+
+    // The admin in a browser.
+
+    /// Clicks Install.
+    pub async fn begin(&self, setup: Option<&str>) -> Started {
+        app::install::begin(&self.app, Begin::Install { setup })
+            .await
+            .unwrap_or_else(|error| panic!("begin: {error}"))
+    }
+
+    /// Clicks "Connect app" on HubSpot's consent page.
+    pub async fn consent(&self, started: &Started, hub_id: i64, user_id: Option<i64>) -> Back {
+        let url = &started.authorize_url;
+        let mut form: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        form.push(("hub_id".into(), hub_id.to_string()));
+        form.push(("decision".into(), "connect".into()));
+        form.extend(user_id.map(|id| ("user_id".into(), id.to_string())));
+        let http = hubspot::http_client().build().unwrap();
+        let answer = http
+            .post(url.join("/oauth/authorize/decision").unwrap())
+            .form(&form)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status().as_u16(), 302, "HubSpot refuses the consent");
+        let back: Url = answer.headers()["location"]
+            .to_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        Back {
+            code: parameter(&back, "code"),
+            state: parameter(&back, "state"),
+            browser_token: started.browser_token.clone(),
+        }
+    }
+
+    pub async fn complete(&self, back: &Back) -> Result<Completed, app::install::Error> {
+        let callback = Callback {
+            code: &back.code,
+            state: &back.state,
+            browser_token: Some(&back.browser_token),
+        };
+        app::install::complete(&self.app, callback).await
+    }
+
+    /// Installs in the portal of the demonstration and opens the session.
+    pub async fn install(&self, setup: Option<&str>) -> Session {
+        let started = self.begin(setup).await;
+        let back = self.consent(&started, HUB, None).await;
+        let completed = self.complete(&back).await.unwrap();
+        assert_eq!(completed.hub_id, HubId(HUB));
+        self.session(&completed.session_token).await.unwrap()
+    }
+
+    /// Installs from a setup link, so that a backfill waits.
+    pub async fn install_from_link(&self) -> Session {
+        let link = self.setup_link().await;
+        self.install(Some(&link)).await
+    }
+
+    /// Installs from a setup link and works until nothing waits.
+    pub async fn backfilled(&self) -> Session {
+        let session = self.install_from_link().await;
+        self.drain().await;
+        assert_eq!(self.status().await.state, PortalState::Active);
+        session
+    }
+
+    pub async fn session(&self, token: &str) -> Option<Session> {
+        app::session::find(&self.app, token).await.unwrap()
+    }
+
+    /// Clicks a button and works until nothing waits.
+    pub async fn run(&self, session: &Session, kind: RunKind) {
+        app::runs::request(&self.app, session, kind).await.unwrap();
+        self.drain().await;
+    }
+
+    // The worker.
+
+    /// Lets the hour go by and works until nothing waits.
+    pub async fn sync(&self) {
+        self.let_pass(TimeDelta::minutes(61));
+        assert_eq!(app::schedule::insert_due_runs(&self.app).await.unwrap(), 1);
+        self.drain().await;
+    }
+
+    /// Works until nothing waits. Waits are not waited for: the clock moves on.
+    pub async fn drain(&self) {
+        for _ in 0..WAITS {
+            self.work_what_is_due(&CancellationToken::new()).await;
+            if !self.skip_wait().await {
+                return;
+            }
+        }
+        panic!("runs do not end: {:?}", self.runs().await);
+    }
+
+    /// Lets the time pass until the next run is due; `false` when none waits.
+    pub async fn skip_wait(&self) -> bool {
+        let Some(wait) = self.scratch.skip_wait().await else {
+            return false;
+        };
+        self.let_pass(wait);
+        true
+    }
+
+    /// One turn of every run that is due, again and again until none is.
+    pub async fn work_what_is_due(&self, shutdown: &CancellationToken) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        loop {
+            let due = app::schedule::take_due(&self.app, 100).await.unwrap();
+            if due.is_empty() {
+                return outcomes;
+            }
+            for run_id in due {
+                outcomes.push(engine::work(&self.app, run_id, shutdown).await.unwrap());
+            }
+        }
+    }
+
+    // What there is.
+
+    pub async fn status(&self) -> PortalStatus {
+        app::status::load(&self.app, &scope()).await.unwrap()
+    }
+
+    pub async fn needs(&self) -> Vec<NeedCode> {
+        let status = self.status().await;
+        status.needs.iter().map(|need| need.code).collect()
+    }
+
+    pub fn verdict(&self) -> Verdict {
+        self.control.verify(HUB, None).unwrap()
+    }
+
+    /// The sandbox finds nothing wrong, and our own numbers are the sandbox's.
+    pub async fn assert_good(&self) -> Verdict {
+        let (verdict, status) = (self.verdict(), self.status().await);
+        assert!(verdict.ok, "{verdict:#?}");
+        assert_eq!(usize::try_from(status.synced).unwrap(), verdict.records);
+        assert_eq!(usize::try_from(status.orphans).unwrap(), verdict.orphans);
+        verdict
+    }
+
+    /// Calls of one endpoint that HubSpot has had from the portal.
+    pub fn calls(&self, kind: &str) -> u64 {
+        let counters = self.control.counters(Some(HUB));
+        counters.by_kind.get(kind).copied().unwrap_or(0)
+    }
+
+    /// Whether HubSpot lists the app in a portal.
+    pub fn is_installed(&self, hub_id: i64) -> bool {
+        let all = self.control.portals();
+        let mut portals = all["portals"].as_array().unwrap().iter();
+        portals.any(|portal| portal["hub_id"] == hub_id && portal["installed"] == true)
+    }
+
+    pub fn all_calls(&self) -> u64 {
+        self.control.counters(Some(HUB)).total
+    }
+
+    /// The portal's rows of a table.
+    pub async fn rows(&self, table: &str) -> Vec<Value> {
+        self.scratch.rows(table, scope()).await
+    }
+
+    /// Runs, oldest first.
+    pub async fn runs(&self) -> Vec<Value> {
+        let mut runs = self.rows("runs").await;
+        runs.sort_by_key(|run| run["run_id"].to_string());
+        runs
+    }
+
+    /// The ledger's row of a transaction.
+    pub async fn row(&self, id: &str) -> Value {
+        let rows = self.rows("transactions").await;
+        let found = rows.into_iter().find(|row| row["transaction_id"] == id);
+        found.unwrap_or_else(|| panic!("{id} is not in the ledger"))
+    }
+
+    /// What HubSpot answers to a GET with the portal's own token.
+    pub async fn hubspot(&self, path: &str) -> Value {
+        let token = app::access::tokens(&self.app)
+            .current(HubId(HUB))
+            .await
+            .unwrap();
+        let url = self.sandbox.as_ref().unwrap().hubspot_url().join(path);
+        let http = hubspot::http_client().build().unwrap();
+        let request = http.get(url.unwrap()).bearer_auth(token.expose_secret());
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{path}");
+        answer.json().await.unwrap()
+    }
+
+    /// The object's definition at HubSpot.
+    pub async fn schema(&self) -> Option<Value> {
+        let all = self.hubspot("/crm-object-schemas/2026-09/schemas").await;
+        let found = all["results"].as_array().unwrap().iter();
+        found
+            .clone()
+            .find(|schema| schema["name"] == "thnks")
+            .cloned()
+    }
+
+    /// The object's number in HubSpot's paths.
+    pub async fn object(&self) -> String {
+        let schema = self.schema().await.unwrap();
+        schema["objectTypeId"].as_str().unwrap().to_owned()
+    }
+
+    /// A record's values at HubSpot.
+    pub async fn record(&self, transaction_id: &str) -> Value {
+        let record_id = self.row(transaction_id).await["record_id"].to_string();
+        let names: Vec<&str> = domain::record::PROPERTIES.iter().map(|p| p.name).collect();
+        let path = format!(
+            "/crm/objects/2026-09/{}/{record_id}?properties={}",
+            self.object().await,
+            names.join(",")
+        );
+        self.hubspot(&path).await["properties"].clone()
+    }
+
+    /// All rows that Thnks gives, good and bad.
+    pub async fn gifts(&self) -> Vec<Value> {
+        let http = hubspot::http_client().build().unwrap();
+        let base = self.sandbox.as_ref().unwrap().thnks_url();
+        let (mut gifts, mut cursor) = (Vec::new(), None::<String>);
+        loop {
+            let mut url = base.join("/api/v1/transactions?limit=500").unwrap();
+            if let Some(cursor) = &cursor {
+                url.query_pairs_mut().append_pair("cursor", cursor);
+            }
+            let request = http
+                .get(url)
+                .header("authorization", sandbox::THNKS_API_KEY);
+            let page: Value = request.send().await.unwrap().json().await.unwrap();
+            gifts.extend(page["transactions"].as_array().unwrap().iter().cloned());
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = Some(next.to_owned()),
+                None => return gifts,
+            }
+        }
+    }
+}
+
+fn parameter(url: &Url, name: &str) -> String {
+    url.query_pairs()
+        .find(|(found, _)| found == name)
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_else(|| panic!("{name} is not in {url}"))
+}

@@ -1,0 +1,6 @@
+//! The use cases on real PostgreSQL against the sandbox: no web server, no Redis; the engine is run directly.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod harness;
+mod install;
