@@ -83,8 +83,24 @@ mod tests {
     }
 
     #[test]
-    fn isolating_ends_when_every_row_is_bad_and_no_row_is_forgotten() {
+    fn good_rows_never_starve_behind_bad_ones() {
         let rows: Vec<u32> = (0..100).collect();
+        let bad: Vec<u32> = rows.iter().copied().filter(|row| row % 4 != 3).collect();
+        let (_, taken, refused) = send(&rows, &bad);
+        assert_eq!((taken.len(), refused), (25, bad));
+    }
+
+    #[test]
+    fn each_row_of_a_bad_batch_is_refused_alone() {
+        let rows: Vec<u32> = (0..100).collect();
+        let (calls, taken, refused) = send(&rows, &rows);
+        assert_eq!((taken.len(), refused), (0, rows));
+        assert_eq!(calls, 199);
+    }
+
+    #[test]
+    fn isolating_ends_when_every_row_is_bad_and_no_row_is_forgotten() {
+        let rows: Vec<u32> = (0..2_000).collect();
         let (calls, taken, refused) = send(&rows, &rows);
         assert_eq!((taken.len(), refused), (0, rows));
         assert!(calls <= 2 * REFUSED_CALLS_PER_BATCH + 1, "{calls}");

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use domain::HubId;
 use tokio::time::Instant;
 
-use crate::limits::{BUDGET_WINDOW, LONGEST_WAIT};
+use crate::limits::{BUDGET_WINDOW, INTERACTIVE_PATIENCE, LONGEST_PATIENCE, LONGEST_WAIT};
 
 /// Who waits for a call's answer. The order is that of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,13 +35,22 @@ impl CallClass {
         };
         limit.saturating_sub(kept_free).max(1)
     }
+
+    /// The longest that a call of this class waits for its turn.
+    pub fn patience(self) -> Duration {
+        match self {
+            Self::Interactive => INTERACTIVE_PATIENCE,
+            Self::Webhook | Self::Sync | Self::Backfill => LONGEST_PATIENCE,
+        }
+    }
 }
 
 /// Spends a portal's calls. All calls of one portal have to go through budgets that know of each other.
 #[async_trait]
 pub trait Budget: Send + Sync {
-    /// Waits until one call to the portal may go, and counts it.
-    async fn acquire(&self, hub: HubId, class: CallClass);
+    /// Waits until one call to the portal may go, and counts it. When that is longer than [`CallClass::patience`] no call
+    /// is counted, and the error says how long from now to wait before asking again.
+    async fn acquire(&self, hub: HubId, class: CallClass) -> Result<(), Duration>;
 
     /// HubSpot asks to slow down: no call of this portal goes, in any process, before `wait` is over.
     async fn block(&self, hub: HubId, wait: Duration);
@@ -100,7 +109,8 @@ impl LocalBudget {
         }
     }
 
-    fn take(&self, hub: HubId, class: CallClass) -> Result<(), Instant> {
+    /// Counts a call now and says when that was, or says when to ask again. Never waits.
+    pub fn take(&self, hub: HubId, class: CallClass) -> Result<Instant, Instant> {
         let now = Instant::now();
         let share = usize::try_from(class.share(self.limit)).unwrap_or(usize::MAX);
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,16 +120,35 @@ impl LocalBudget {
                 !window.gone.is_empty() || window.blocked_until.is_some()
             });
         }
-        windows.entry(hub).or_default().take(now, share)
+        windows
+            .entry(hub)
+            .or_default()
+            .take(now, share)
+            .map(|()| now)
+    }
+
+    /// The call that [`Self::take`] counted at `taken` does not go.
+    pub fn give_back(&self, hub: HubId, taken: Instant) {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(window) = windows.get_mut(&hub)
+            && let Some(place) = window.gone.iter().rposition(|at| *at == taken)
+        {
+            window.gone.remove(place);
+        }
     }
 }
 
 #[async_trait]
 impl Budget for LocalBudget {
-    async fn acquire(&self, hub: HubId, class: CallClass) {
+    async fn acquire(&self, hub: HubId, class: CallClass) -> Result<(), Duration> {
+        let give_up_at = Instant::now() + class.patience();
         while let Err(ask_again) = self.take(hub, class) {
+            if ask_again > give_up_at {
+                return Err(ask_again.duration_since(Instant::now()));
+            }
             tokio::time::sleep_until(ask_again).await;
         }
+        Ok(())
     }
 
     async fn block(&self, hub: HubId, wait: Duration) {
@@ -144,7 +173,9 @@ mod tests {
             .map(|_| {
                 let budget = Arc::clone(&budget);
                 tokio::spawn(async move {
-                    budget.acquire(HUB, CallClass::Interactive).await;
+                    while let Err(wait) = budget.acquire(HUB, CallClass::Interactive).await {
+                        tokio::time::sleep(wait).await;
+                    }
                     Instant::now()
                 })
             })
@@ -171,14 +202,14 @@ mod tests {
     async fn a_person_goes_where_a_backfill_has_to_wait() {
         let budget = LocalBudget::new(100);
         for _ in 0..90 {
-            budget.acquire(HUB, CallClass::Backfill).await;
+            budget.acquire(HUB, CallClass::Backfill).await.unwrap();
         }
         let before = Instant::now();
         for _ in 0..10 {
-            budget.acquire(HUB, CallClass::Interactive).await;
+            budget.acquire(HUB, CallClass::Interactive).await.unwrap();
         }
         assert_eq!(Instant::now(), before);
-        budget.acquire(HUB, CallClass::Backfill).await;
+        budget.acquire(HUB, CallClass::Backfill).await.unwrap();
         assert!(Instant::now() - before >= BUDGET_WINDOW);
     }
 
@@ -188,10 +219,70 @@ mod tests {
         budget.block(HUB, Duration::from_secs(7)).await;
         budget.block(HUB, Duration::from_secs(2)).await;
         let before = Instant::now();
-        budget.acquire(HubId(2), CallClass::Backfill).await;
+        budget.acquire(HubId(2), CallClass::Backfill).await.unwrap();
         assert_eq!(Instant::now(), before);
-        budget.acquire(HUB, CallClass::Interactive).await;
+        budget.acquire(HUB, CallClass::Interactive).await.unwrap();
         assert!(Instant::now() - before >= Duration::from_secs(7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_window_is_waited_out_by_every_class() {
+        for class in [CallClass::Interactive, CallClass::Webhook, CallClass::Sync] {
+            let budget = LocalBudget::new(1);
+            budget.acquire(HUB, class).await.unwrap();
+            let before = Instant::now();
+            budget.acquire(HUB, class).await.unwrap();
+            assert!(Instant::now() - before >= BUDGET_WINDOW, "{class:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_block_is_given_back_at_once_and_counts_nothing() {
+        let budget = LocalBudget::new(1);
+        budget.block(HUB, Duration::from_mins(15)).await;
+        let before = Instant::now();
+        let wait = budget.acquire(HUB, CallClass::Backfill).await.unwrap_err();
+        assert_eq!(Instant::now(), before);
+        assert_eq!(wait, Duration::from_mins(15));
+        tokio::time::sleep(wait).await;
+        assert!(budget.take(HUB, CallClass::Backfill).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_waits_no_longer_than_its_patience() {
+        let budget = Arc::new(LocalBudget::new(2));
+        let started = Instant::now();
+        let tasks: Vec<_> = (0..9)
+            .map(|_| {
+                let budget = Arc::clone(&budget);
+                tokio::spawn(async move {
+                    let turn = budget.acquire(HUB, CallClass::Sync).await;
+                    (turn, Instant::now())
+                })
+            })
+            .collect();
+        let mut gone = 0;
+        for task in tasks {
+            let (turn, ended) = task.await.unwrap();
+            assert!(ended - started <= LONGEST_PATIENCE);
+            match turn {
+                Ok(()) => gone += 1,
+                Err(wait) => assert!(wait > Duration::ZERO && wait <= BUDGET_WINDOW),
+            }
+        }
+        // Two at once and two a window later; the third window opens after more than anyone's patience.
+        assert_eq!(gone, 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_given_back_makes_room_for_another() {
+        let budget = LocalBudget::new(1);
+        let taken = budget.take(HUB, CallClass::Sync).unwrap();
+        assert!(budget.take(HUB, CallClass::Sync).is_err());
+        budget.give_back(HUB, taken);
+        budget.give_back(HUB, taken);
+        assert!(budget.take(HUB, CallClass::Sync).is_ok());
+        assert!(budget.take(HUB, CallClass::Sync).is_err());
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl Client {
         let mut throttled = false;
         loop {
             if let Auth::Portal(portal) = &auth {
-                portal.wait_for_turn(throttled).await;
+                portal.wait_for_turn(throttled).await?;
                 portal.count(call.kind);
             }
             throttled = false;

@@ -11,7 +11,7 @@ use crate::limits;
 /// Why a call has no answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// HubSpot asks for more patience than a call has.
+    /// HubSpot, or our own budget for the portal, asks for more patience than a call has.
     #[error("HubSpot asks to wait {} s", retry_after.as_secs())]
     Throttled {
         /// From now.
@@ -99,7 +99,7 @@ impl Error {
         matches!(self, Self::UnknownOutcome(_))
     }
 
-    /// How long HubSpot asks to wait.
+    /// How long HubSpot or the budget asks to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Throttled { retry_after } => Some(*retry_after),

@@ -16,6 +16,7 @@ mod oauth;
 mod objects;
 mod pipelines;
 mod portal;
+mod reading;
 mod retry;
 mod schemas;
 mod signature;
@@ -32,9 +33,10 @@ pub use config::Config;
 pub use definition::{Difference, Repair, differences};
 pub use error::{Error, Fault, KeptBody, Refusal, Remedy};
 pub use oauth::{Grant, Pkce, TokenInfo};
-pub use objects::{Contact, Deal, RefusedRow, UpsertAnswer, UpsertRow, WrittenRow};
+pub use objects::{RefusedRow, UpsertAnswer, UpsertRow, WrittenRow};
 pub use pipelines::DealStage;
 pub use portal::{CallCounts, Portal};
+pub use reading::{Contact, ContactsRead, Deal, DealsRead};
 pub use schemas::{
     AssociationDefinition, PropertiesAnswer, PropertyDefinition, PropertyOption, Schema,
 };

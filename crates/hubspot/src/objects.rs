@@ -1,11 +1,10 @@
-//! Records: writing ours, reading contacts and deals.
+//! Writing our records.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use domain::RecordId;
 use domain::record::{KEY_PROPERTY, Values};
 use reqwest::Method;
-use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -14,7 +13,7 @@ use crate::client::segment;
 use crate::error::{Error, Fault};
 use crate::retry::Effect;
 use crate::wire::{Batch, Object};
-use crate::{API_VERSION, CONTACTS, DEALS, Portal, limits};
+use crate::{API_VERSION, Portal, limits};
 
 /// A row to write: its values hold the unique key. The trace id is ours, unique within the batch; HubSpot names refused
 /// rows by it.
@@ -67,45 +66,6 @@ pub struct RefusedRow {
     pub field: Option<String>,
 }
 
-/// A contact, as far as linking needs it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Contact {
-    /// Its id. After a merge this is the surviving contact's, and differs from the one asked for.
-    pub id: RecordId,
-    /// Primary and additional addresses, as [`domain::text::email_key`] compares them.
-    pub emails: Vec<String>,
-    /// Its primary company.
-    pub company: Option<RecordId>,
-    /// The contacts that were merged into it.
-    pub merged: Vec<RecordId>,
-}
-
-/// A deal, as far as linking and reports need it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deal {
-    /// Its id.
-    pub id: RecordId,
-    /// Id of its stage.
-    pub stage: Option<String>,
-    /// Id of its pipeline.
-    pub pipeline: Option<String>,
-    /// HubSpot's own word; `None` when it has not computed it, then the stage decides.
-    pub is_closed: Option<bool>,
-    /// In the deal's currency.
-    pub amount: Option<Decimal>,
-}
-
-impl Deal {
-    /// Whether it is open: by `hs_is_closed`, without it by its stage. A deal of which neither is known counts as open.
-    pub fn is_open(&self, closed_stages: &HashSet<String>) -> bool {
-        !self.is_closed.unwrap_or_else(|| {
-            self.stage
-                .as_ref()
-                .is_some_and(|stage| closed_stages.contains(stage))
-        })
-    }
-}
-
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct UpsertInput<'a> {
@@ -114,14 +74,6 @@ struct UpsertInput<'a> {
     properties: &'a Values,
     object_write_trace_id: &'a str,
 }
-
-const CONTACT_PROPERTIES: &[&str] = &[
-    "email",
-    "hs_additional_emails",
-    "associatedcompanyid",
-    "hs_merged_object_ids",
-];
-const DEAL_PROPERTIES: &[&str] = &["dealstage", "pipeline", "hs_is_closed", "amount"];
 
 impl Portal {
     /// Writes rows (at most 100, each key once) as records of `object_type_id`, made or changed by their unique key. Safe
@@ -173,93 +125,6 @@ impl Portal {
             }
         }
         Ok(answer)
-    }
-
-    /// The contacts that have one of `emails` (at most 100) as primary or additional address. An address without a contact
-    /// has no row; two addresses of one contact have one.
-    pub async fn contacts_by_email(&self, emails: &[String]) -> Result<Vec<Contact>, Error> {
-        let found = self
-            .read_batch(
-                "contacts.read",
-                CONTACTS,
-                Some("email"),
-                emails,
-                CONTACT_PROPERTIES,
-            )
-            .await?;
-        Ok(contacts(found))
-    }
-
-    /// The contacts with these ids (at most 100). One that is gone has no row; one that was merged comes as the surviving
-    /// contact.
-    pub async fn contacts_by_id(&self, ids: &[RecordId]) -> Result<Vec<Contact>, Error> {
-        let ids: Vec<_> = ids.iter().map(RecordId::to_string).collect();
-        let found = self
-            .read_batch("contacts.read", CONTACTS, None, &ids, CONTACT_PROPERTIES)
-            .await?;
-        Ok(contacts(found))
-    }
-
-    /// The deals with these ids (at most 100); one that is gone has no row.
-    pub async fn deals(&self, ids: &[RecordId]) -> Result<Vec<Deal>, Error> {
-        let ids: Vec<_> = ids.iter().map(RecordId::to_string).collect();
-        let found = self
-            .read_batch("deals.read", DEALS, None, &ids, DEAL_PROPERTIES)
-            .await?;
-        let text = |object: &Object, name| object.property(name).map(str::to_owned);
-        let deal = |object: Object| Deal {
-            id: object.id,
-            stage: text(&object, "dealstage"),
-            pipeline: text(&object, "pipeline"),
-            is_closed: object
-                .property("hs_is_closed")
-                .and_then(|flag| flag.parse().ok()),
-            amount: object
-                .property("amount")
-                .and_then(|amount| amount.parse().ok()),
-        };
-        Ok(found.into_iter().map(deal).collect())
-    }
-
-    async fn read_batch(
-        &self,
-        kind: &'static str,
-        object_type: &str,
-        id_property: Option<&str>,
-        ids: &[String],
-        properties: &[&str],
-    ) -> Result<Vec<Object>, Error> {
-        debug_assert!(ids.len() <= limits::OBJECTS_PER_BATCH);
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let path = format!("/crm/objects/{API_VERSION}/{object_type}/batch/read");
-        let inputs: Vec<_> = ids
-            .iter()
-            .map(|id| serde_json::json!({ "id": id }))
-            .collect();
-        let mut body = serde_json::json!({
-            "inputs": inputs, "properties": properties, "propertiesWithHistory": [],
-        });
-        if let Some(id_property) = id_property {
-            body["idProperty"] = id_property.into();
-        }
-        let bytes = self
-            .send(kind, Method::POST, path, &body, Effect::Read)
-            .await?;
-        let batch: Batch<Object> = Batch::from_slice(&bytes)?;
-        // "Not found" is an answer; any other error hides records that may exist, and must not pass for their absence.
-        match batch
-            .faults
-            .iter()
-            .find(|fault| fault.category != "OBJECT_NOT_FOUND")
-        {
-            None => Ok(batch.results),
-            Some(fault) => Err(Error::Unavailable(format!(
-                "a batch read is incomplete: {}",
-                fault.category
-            ))),
-        }
     }
 }
 
@@ -338,43 +203,6 @@ fn invalid_value(message: &str) -> Option<(String, String)> {
     Some((text("name")?, text("message").or_else(|| text("error"))?))
 }
 
-/// Each contact once, however many inputs led to it.
-fn contacts(found: Vec<Object>) -> Vec<Contact> {
-    let mut seen = HashSet::new();
-    found
-        .into_iter()
-        .filter(|object| seen.insert(object.id))
-        .map(|object| {
-            let list =
-                |name| split_list(object.property(name).unwrap_or_default()).map(str::to_owned);
-            let mut emails: Vec<String> = list("email")
-                .chain(list("hs_additional_emails"))
-                .filter_map(|email| domain::text::email_key(&email))
-                .collect();
-            let mut known = HashSet::new();
-            emails.retain(|email| known.insert(email.clone()));
-            Contact {
-                id: object.id,
-                emails,
-                company: object
-                    .property("associatedcompanyid")
-                    .and_then(|id| id.parse().ok()),
-                merged: list("hs_merged_object_ids")
-                    .filter_map(|id| id.parse().ok())
-                    .collect(),
-            }
-        })
-        .collect()
-}
-
-/// HubSpot joins several values with `;`.
-fn split_list(joined: &str) -> impl Iterator<Item = &str> {
-    joined
-        .split(';')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -430,38 +258,5 @@ mod tests {
         answer.add(&rows, Batch::from_slice(body).unwrap());
         assert_eq!(answer.refused[0].trace_id, None);
         assert_eq!(answer.unanswered, ["a"]);
-    }
-
-    #[test]
-    fn a_contact_is_read_once_with_all_its_addresses() {
-        let row = r#"{"id":"5","properties":{"email":"Sam@A.example","hs_additional_emails":"old@a.example; sam@a.example ",
-            "associatedcompanyid":"77","hs_merged_object_ids":"3;4"}}"#;
-        let body = format!(r#"{{"results":[{row},{row}]}}"#);
-        let found = contacts(Batch::from_slice(body.as_bytes()).unwrap().results);
-        assert_eq!(
-            found,
-            [Contact {
-                id: RecordId(5),
-                emails: vec!["sam@a.example".into(), "old@a.example".into()],
-                company: Some(RecordId(77)),
-                merged: vec![RecordId(3), RecordId(4)],
-            }]
-        );
-    }
-
-    #[test]
-    fn a_deal_without_hubspots_word_is_judged_by_its_stage() {
-        let closed = HashSet::from(["won".to_owned()]);
-        let deal = |is_closed, stage: &str| Deal {
-            id: RecordId(1),
-            stage: Some(stage.into()),
-            pipeline: None,
-            is_closed,
-            amount: None,
-        };
-        assert!(!deal(None, "won").is_open(&closed));
-        assert!(deal(None, "new").is_open(&closed));
-        assert!(deal(Some(false), "won").is_open(&closed));
-        assert!(!deal(Some(true), "new").is_open(&closed));
     }
 }

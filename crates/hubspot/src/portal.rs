@@ -95,9 +95,10 @@ impl Portal {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) async fn wait_for_turn(&self, throttled: bool) {
+    /// Waits until the next call may go; `throttled` when it waits because HubSpot asked.
+    pub(crate) async fn wait_for_turn(&self, throttled: bool) -> Result<(), Error> {
         let asked = Instant::now();
-        self.client.budget().acquire(self.hub, self.class).await;
+        let turn = self.client.budget().acquire(self.hub, self.class).await;
         let waited = asked.elapsed();
         let mut counts = self.counts();
         if throttled {
@@ -105,6 +106,7 @@ impl Portal {
         } else {
             counts.queued += waited;
         }
+        turn.map_err(|retry_after| Error::Throttled { retry_after })
     }
 
     pub(crate) fn count(&self, kind: &'static str) {

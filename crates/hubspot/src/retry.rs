@@ -75,12 +75,17 @@ pub(crate) fn reaction(status: u16, retry_after: Option<Duration>, fault: &Fault
                 }
                 _ => limits::RATE_INTERVAL,
             };
-            Reaction::SlowDown(bounded(retry_after.unwrap_or(default)))
+            let wait = retry_after.unwrap_or(default);
+            // "Retry after 0 s" must not become a loop.
+            Reaction::SlowDown(bounded(wait.max(limits::SECONDLY_WAIT)))
         }
         423 => Reaction::Pause(bounded(
             retry_after.unwrap_or_default().max(limits::LOCKED_WAIT),
         )),
-        477 => Reaction::Pause(bounded(retry_after.unwrap_or(limits::RATE_INTERVAL))),
+        477 => {
+            let wait = retry_after.unwrap_or(limits::RATE_INTERVAL);
+            Reaction::Pause(bounded(wait.max(limits::SECONDLY_WAIT)))
+        }
         500..=599 => Reaction::Broken,
         _ => Reaction::Read,
     }
@@ -101,7 +106,7 @@ impl Patience {
     pub(crate) fn new(class: CallClass, effect: Effect) -> Self {
         let (attempts, wait_left) = match class {
             CallClass::Interactive | CallClass::Webhook => (3, Duration::from_secs(4)),
-            CallClass::Sync | CallClass::Backfill => (5, Duration::from_mins(1)),
+            CallClass::Sync | CallClass::Backfill => (5, limits::LONGEST_PATIENCE),
         };
         Self {
             failures: 0,
@@ -183,6 +188,15 @@ mod tests {
             reaction(429, Some(Duration::from_secs(3)), &fault("DAILY", "")),
             Reaction::SlowDown(Duration::from_secs(3))
         );
+        let at_once = Some(Duration::ZERO);
+        assert_eq!(
+            reaction(429, at_once, &fault("", "")),
+            Reaction::SlowDown(limits::SECONDLY_WAIT)
+        );
+        assert_eq!(
+            reaction(477, at_once, &fault("", "")),
+            Reaction::Pause(limits::SECONDLY_WAIT)
+        );
     }
 
     #[test]
@@ -257,13 +271,29 @@ mod tests {
     #[test]
     fn patience_with_limits_runs_out() {
         let mut patience = Patience::new(CallClass::Sync, Effect::Read);
-        for _ in 0..6 {
-            assert!(patience.after_wait_asked(Duration::from_secs(10)).is_ok());
-        }
+        assert!(patience.after_wait_asked(Duration::from_secs(10)).is_ok());
+        assert!(patience.after_wait_asked(Duration::from_secs(5)).is_ok());
         assert!(matches!(
             patience.after_wait_asked(Duration::from_secs(10)),
             Err(Error::Throttled { retry_after }) if retry_after == Duration::from_secs(10)
         ));
+    }
+
+    #[test]
+    fn no_class_waits_longer_at_a_time_than_for_its_turn() {
+        for class in [
+            CallClass::Interactive,
+            CallClass::Webhook,
+            CallClass::Sync,
+            CallClass::Backfill,
+        ] {
+            let wait = class.patience() + Duration::from_secs(1);
+            let end = Patience::new(class, Effect::Read).after_wait_asked(wait);
+            assert!(
+                matches!(end, Err(Error::Throttled { retry_after }) if retry_after == wait),
+                "{class:?}"
+            );
+        }
     }
 
     #[test]

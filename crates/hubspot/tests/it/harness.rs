@@ -157,8 +157,8 @@ pub struct NotedBudget {
 
 #[async_trait]
 impl Budget for NotedBudget {
-    async fn acquire(&self, hub: HubId, class: CallClass) {
-        self.inner.acquire(hub, class).await;
+    async fn acquire(&self, hub: HubId, class: CallClass) -> Result<(), Duration> {
+        self.inner.acquire(hub, class).await
     }
 
     async fn block(&self, hub: HubId, wait: Duration) {

@@ -1,8 +1,12 @@
 //! Batches: what is sent, and how partial answers are read.
 
+use std::collections::HashMap;
+
 use domain::RecordId;
 use domain::record::Values;
-use hubspot::{AssociationCategory, AssociationType, CallClass, Error, UpsertRow};
+use hubspot::{
+    AssociationCategory, AssociationType, CallClass, ContactsRead, DealsRead, Error, UpsertRow,
+};
 use serde_json::{Value, json};
 
 use crate::harness::{Reply, json as reply, world};
@@ -126,8 +130,11 @@ async fn contacts_that_are_not_there_are_no_error() {
     let world = world(CallClass::Backfill, vec![partial]).await;
     let emails = ["sam@a.example".to_owned(), "x@y.example".to_owned()];
     let found = world.portal.contacts_by_email(&emails).await.unwrap();
-    assert_eq!(found.len(), 1);
-    assert_eq!((found[0].id, found[0].company), (RecordId(5), None));
+    let [contact] = &found.contacts[..] else {
+        panic!("{found:?}");
+    };
+    assert_eq!((contact.id, contact.company), (RecordId(5), None));
+    assert!(found.unreadable.is_empty());
     let asked = world.server.asked()[0].json();
     assert_eq!(asked["idProperty"], "email");
     assert_eq!(asked["propertiesWithHistory"], json!([]));
@@ -149,10 +156,105 @@ async fn a_batch_read_with_another_error_does_not_pass_for_absence() {
 }
 
 #[tokio::test]
+async fn an_invalid_address_is_isolated_and_named_and_the_others_are_read() {
+    let refusal = || {
+        reply(
+            400,
+            &json!({"category": "VALIDATION_ERROR", "message": "not an address"}),
+        )
+    };
+    let contact = |id: &str, email: &str| json!({"id": id, "properties": {"email": email}});
+    let both = [contact("1", "a@x.example"), contact("2", "b@x.example")];
+    // Both halves lead to contact 1, by its two addresses.
+    let again = contact("1", "a@x.example");
+    let script = vec![
+        refusal(),                                // a b bad d
+        reply(200, &json!({"results": both})),    // a b
+        refusal(),                                // bad d
+        refusal(),                                // bad
+        reply(200, &json!({"results": [again]})), // d
+    ];
+    let world = world(CallClass::Sync, script).await;
+    let emails = ["a@x.example", "b@x.example", "bad@", "d@x.example"].map(str::to_owned);
+    let found = world.portal.contacts_by_email(&emails).await.unwrap();
+    let ids: Vec<_> = found.contacts.iter().map(|contact| contact.id.0).collect();
+    assert_eq!(ids, [1, 2]);
+    assert_eq!(
+        found.unreadable,
+        HashMap::from([("bad@".to_owned(), "not an address".to_owned())])
+    );
+    assert_eq!(
+        world.server.asked()[3].json()["inputs"],
+        json!([{"id": "bad@"}])
+    );
+}
+
+#[tokio::test]
+async fn a_partial_read_names_the_inputs_that_it_refuses() {
+    let partial = || {
+        reply(
+            207,
+            &json!({"results": [{"id": "1", "properties": {"hs_is_closed": "true"}}], "numErrors": 2, "errors": [
+                {"category": "OBJECT_NOT_FOUND", "message": "gone", "context": {"ids": ["2"]}},
+                {"category": "VALIDATION_ERROR", "context": {"ids": ["3"]}}]}),
+        )
+    };
+    let world = world(CallClass::Sync, vec![partial(), partial()]).await;
+    let ids = [RecordId(1), RecordId(2), RecordId(3)];
+    let found = world.portal.deals(&ids).await.unwrap();
+    assert_eq!(
+        (found.deals.len(), found.deals[0].is_closed),
+        (1, Some(true))
+    );
+    assert_eq!(
+        found.unreadable,
+        HashMap::from([(RecordId(3), "VALIDATION_ERROR".to_owned())])
+    );
+    let found = world.portal.contacts_by_id(&ids).await.unwrap();
+    assert_eq!(found.contacts.len(), 1);
+    assert!(found.unreadable.contains_key("3"), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_fault_about_a_stranger_does_not_pass_for_absence() {
+    let partial = reply(
+        207,
+        &json!({"results": [], "errors": [{"category": "VALIDATION_ERROR", "context": {"ids": ["99"]}}]}),
+    );
+    let world = world(CallClass::Sync, vec![partial]).await;
+    let error = world.portal.deals(&[RecordId(1)]).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+}
+
+#[tokio::test]
+async fn a_deal_that_is_refused_alone_is_left_out_and_named() {
+    let refusal = || {
+        reply(
+            400,
+            &json!({"category": "VALIDATION_ERROR", "message": "no"}),
+        )
+    };
+    let script = vec![
+        refusal(),
+        refusal(),
+        reply(200, &json!({"results": [{"id": "2", "properties": {}}]})),
+    ];
+    let world = world(CallClass::Sync, script).await;
+    let found = world.portal.deals(&[RecordId(1), RecordId(2)]).await;
+    let found = found.unwrap();
+    assert_eq!(found.deals[0].id, RecordId(2));
+    assert_eq!(
+        found.unreadable,
+        HashMap::from([(RecordId(1), "no".to_owned())])
+    );
+}
+
+#[tokio::test]
 async fn nothing_is_asked_for_nothing() {
     let world = world(CallClass::Backfill, vec![]).await;
-    assert_eq!(world.portal.deals(&[]).await.unwrap(), []);
-    assert_eq!(world.portal.contacts_by_email(&[]).await.unwrap(), []);
+    assert_eq!(world.portal.deals(&[]).await.unwrap(), DealsRead::default());
+    let contacts = world.portal.contacts_by_email(&[]).await.unwrap();
+    assert_eq!(contacts, ContactsRead::default());
     let answer = world.portal.upsert("2-77", &[]).await.unwrap();
     assert_eq!(answer, hubspot::UpsertAnswer::default());
     let answer = world.portal.associated("contacts", "deals", &[]).await;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use hubspot::{CallClass, Error, Remedy};
+use hubspot::{Budget, CallClass, Error, Remedy};
 use serde_json::json;
 
-use crate::harness::{Reply, json as reply, world};
+use crate::harness::{HUB, Reply, json as reply, world};
 
 fn details() -> Reply {
     reply(
@@ -119,6 +119,31 @@ async fn a_days_limit_is_more_than_a_call_waits() {
     let error = world.portal.account_details().await.unwrap_err();
     assert_eq!(error.retry_after(), Some(Duration::from_mins(15)));
     assert_eq!(world.budget.blocks.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_long_block_ends_a_call_before_it_is_sent() {
+    let world = world(CallClass::Backfill, vec![]).await;
+    world.budget.block(HUB, Duration::from_hours(1)).await;
+    let error = world.portal.account_details().await.unwrap_err();
+    assert!(
+        error.retry_after() > Some(Duration::from_mins(59)),
+        "{error}"
+    );
+    assert_eq!(error.remedy(), Remedy::Wait(error.retry_after()));
+    assert!(world.server.asked().is_empty());
+    assert_eq!(world.portal.calls().total(), 0);
+}
+
+#[tokio::test]
+async fn a_wait_beyond_a_runs_patience_is_given_back() {
+    let limit = Reply::Answer(429, &[("retry-after", "16")], String::new());
+    let moving = Reply::Answer(477, &[("retry-after", "16")], String::new());
+    for answer in [moving, limit] {
+        let world = world(CallClass::Sync, vec![answer]).await;
+        let error = world.portal.account_details().await.unwrap_err();
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(16)));
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,308 @@
+//! Reading contacts and deals. What HubSpot refuses to read one by one is named beside what it reads, so that one bad input
+//! does not hide the rest.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::RecordId;
+use reqwest::Method;
+use rust_decimal::Decimal;
+
+use crate::batch::{Parts, is_about_rows};
+use crate::error::{Error, Fault};
+use crate::retry::Effect;
+use crate::wire::{Batch, Object};
+use crate::{API_VERSION, CONTACTS, DEALS, Portal, limits};
+
+/// A contact, as far as linking needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// Its id. After a merge this is the surviving contact's, and differs from the one asked for.
+    pub id: RecordId,
+    /// Primary and additional addresses, as [`domain::text::email_key`] compares them.
+    pub emails: Vec<String>,
+    /// Its primary company.
+    pub company: Option<RecordId>,
+    /// The contacts that were merged into it.
+    pub merged: Vec<RecordId>,
+}
+
+/// A deal, as far as linking and reports need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deal {
+    /// Its id.
+    pub id: RecordId,
+    /// Id of its stage.
+    pub stage: Option<String>,
+    /// Id of its pipeline.
+    pub pipeline: Option<String>,
+    /// HubSpot's own word; `None` when it has not computed it, then the stage decides.
+    pub is_closed: Option<bool>,
+    /// In the deal's currency.
+    pub amount: Option<Decimal>,
+}
+
+/// What a batch read of contacts brings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContactsRead {
+    /// The contacts, each once, in no order.
+    pub contacts: Vec<Contact>,
+    /// Addresses or ids, as they were asked for, that HubSpot refuses to read, with its words: whether there is a contact is
+    /// not known.
+    pub unreadable: HashMap<String, String>,
+}
+
+/// What a batch read of deals brings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DealsRead {
+    /// The deals, in no order.
+    pub deals: Vec<Deal>,
+    /// Ids that HubSpot refuses to read, with its words.
+    pub unreadable: HashMap<RecordId, String>,
+}
+
+impl Deal {
+    /// Whether it is open: by `hs_is_closed`, without it by its stage. A deal of which neither is known counts as open.
+    pub fn is_open(&self, closed_stages: &HashSet<String>) -> bool {
+        !self.is_closed.unwrap_or_else(|| {
+            self.stage
+                .as_ref()
+                .is_some_and(|stage| closed_stages.contains(stage))
+        })
+    }
+}
+
+const CONTACT_PROPERTIES: &[&str] = &[
+    "email",
+    "hs_additional_emails",
+    "associatedcompanyid",
+    "hs_merged_object_ids",
+];
+const DEAL_PROPERTIES: &[&str] = &["dealstage", "pipeline", "hs_is_closed", "amount"];
+
+/// The records that a batch read found, and HubSpot's words about the inputs that it refuses, by input.
+#[derive(Debug, Default)]
+struct Found {
+    objects: Vec<Object>,
+    unreadable: HashMap<String, String>,
+}
+
+impl Portal {
+    /// The contacts that have one of `emails` (at most 100) as primary or additional address. An address without a contact
+    /// has no row; two addresses of one contact have one.
+    pub async fn contacts_by_email(&self, emails: &[String]) -> Result<ContactsRead, Error> {
+        self.read_batch(
+            "contacts.read",
+            CONTACTS,
+            Some("email"),
+            emails,
+            CONTACT_PROPERTIES,
+        )
+        .await
+        .map(ContactsRead::from)
+    }
+
+    /// The contacts with these ids (at most 100). One that is gone has no row; one that was merged comes as the surviving
+    /// contact.
+    pub async fn contacts_by_id(&self, ids: &[RecordId]) -> Result<ContactsRead, Error> {
+        let ids: Vec<_> = ids.iter().map(RecordId::to_string).collect();
+        self.read_batch("contacts.read", CONTACTS, None, &ids, CONTACT_PROPERTIES)
+            .await
+            .map(ContactsRead::from)
+    }
+
+    /// The deals with these ids (at most 100); one that is gone has no row.
+    pub async fn deals(&self, ids: &[RecordId]) -> Result<DealsRead, Error> {
+        let ids: Vec<_> = ids.iter().map(RecordId::to_string).collect();
+        let found = self
+            .read_batch("deals.read", DEALS, None, &ids, DEAL_PROPERTIES)
+            .await?;
+        let unreadable = found.unreadable.into_iter();
+        Ok(DealsRead {
+            deals: found.objects.into_iter().map(Deal::from).collect(),
+            unreadable: unreadable
+                .filter_map(|(id, words)| Some((id.parse().ok()?, words)))
+                .collect(),
+        })
+    }
+
+    /// Reads `ids`. A batch that is refused as a whole is halved until the bad inputs stand alone.
+    async fn read_batch(
+        &self,
+        kind: &'static str,
+        object_type: &str,
+        id_property: Option<&str>,
+        ids: &[String],
+        properties: &[&str],
+    ) -> Result<Found, Error> {
+        debug_assert!(ids.len() <= limits::OBJECTS_PER_BATCH);
+        let path = format!("/crm/objects/{API_VERSION}/{object_type}/batch/read");
+        let mut found = Found::default();
+        let mut parts = Parts::new(ids);
+        while let Some(part) = parts.next() {
+            let inputs: Vec<_> = part
+                .iter()
+                .map(|id| serde_json::json!({ "id": id }))
+                .collect();
+            let mut body = serde_json::json!({
+                "inputs": inputs, "properties": properties, "propertiesWithHistory": [],
+            });
+            if let Some(id_property) = id_property {
+                body["idProperty"] = id_property.into();
+            }
+            let sent = self
+                .send(kind, Method::POST, path.clone(), &body, Effect::Read)
+                .await;
+            match sent {
+                Ok(bytes) => found.add(part, Batch::from_slice(&bytes)?)?,
+                Err(error) if is_about_rows(&error) => {
+                    let words = error.refusal().map(|refusal| words(&refusal.fault));
+                    let words = words.unwrap_or_default();
+                    let refused = parts.refused(part).iter();
+                    found
+                        .unreadable
+                        .extend(refused.map(|id| (id.clone(), words.clone())));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Found {
+    /// Takes the answer to `part` in. "Not found" is an answer. Any other error hides records that may exist: the inputs
+    /// that it names are unreadable, and one that names none ends the read, for it must not pass for their absence.
+    fn add(&mut self, part: &[String], batch: Batch<Object>) -> Result<(), Error> {
+        self.objects.extend(batch.results);
+        for fault in batch
+            .faults
+            .iter()
+            .filter(|fault| fault.category != "OBJECT_NOT_FOUND")
+        {
+            let named = fault.context_values(&["ids", "id"]);
+            let mut hit = part
+                .iter()
+                .filter(|id| named.iter().any(|name| name.eq_ignore_ascii_case(id)))
+                .peekable();
+            if hit.peek().is_none() {
+                return Err(Error::Unavailable(format!(
+                    "a batch read is incomplete: {}",
+                    fault.category
+                )));
+            }
+            self.unreadable
+                .extend(hit.map(|id| (id.clone(), words(fault))));
+        }
+        Ok(())
+    }
+}
+
+/// HubSpot's sentence, or at least its category.
+fn words(fault: &Fault) -> String {
+    if fault.message.is_empty() {
+        fault.category.clone()
+    } else {
+        fault.message.clone()
+    }
+}
+
+impl From<Found> for ContactsRead {
+    fn from(found: Found) -> Self {
+        Self {
+            contacts: contacts(found.objects),
+            unreadable: found.unreadable,
+        }
+    }
+}
+
+impl From<Object> for Deal {
+    fn from(object: Object) -> Self {
+        let text = |name| object.property(name).map(str::to_owned);
+        Self {
+            id: object.id,
+            stage: text("dealstage"),
+            pipeline: text("pipeline"),
+            is_closed: object
+                .property("hs_is_closed")
+                .and_then(|flag| flag.parse().ok()),
+            amount: object
+                .property("amount")
+                .and_then(|amount| amount.parse().ok()),
+        }
+    }
+}
+
+/// Each contact once, however many inputs led to it.
+fn contacts(found: Vec<Object>) -> Vec<Contact> {
+    let mut seen = HashSet::new();
+    found
+        .into_iter()
+        .filter(|object| seen.insert(object.id))
+        .map(|object| {
+            let list =
+                |name| split_list(object.property(name).unwrap_or_default()).map(str::to_owned);
+            let mut emails: Vec<String> = list("email")
+                .chain(list("hs_additional_emails"))
+                .filter_map(|email| domain::text::email_key(&email))
+                .collect();
+            let mut known = HashSet::new();
+            emails.retain(|email| known.insert(email.clone()));
+            Contact {
+                id: object.id,
+                emails,
+                company: object
+                    .property("associatedcompanyid")
+                    .and_then(|id| id.parse().ok()),
+                merged: list("hs_merged_object_ids")
+                    .filter_map(|id| id.parse().ok())
+                    .collect(),
+            }
+        })
+        .collect()
+}
+
+/// HubSpot joins several values with `;`.
+fn split_list(joined: &str) -> impl Iterator<Item = &str> {
+    joined
+        .split(';')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_contact_is_read_once_with_all_its_addresses() {
+        let row = r#"{"id":"5","properties":{"email":"Sam@A.example","hs_additional_emails":"old@a.example; sam@a.example ",
+            "associatedcompanyid":"77","hs_merged_object_ids":"3;4"}}"#;
+        let body = format!(r#"{{"results":[{row},{row}]}}"#);
+        let found = contacts(Batch::from_slice(body.as_bytes()).unwrap().results);
+        assert_eq!(
+            found,
+            [Contact {
+                id: RecordId(5),
+                emails: vec!["sam@a.example".into(), "old@a.example".into()],
+                company: Some(RecordId(77)),
+                merged: vec![RecordId(3), RecordId(4)],
+            }]
+        );
+    }
+
+    #[test]
+    fn a_deal_without_hubspots_word_is_judged_by_its_stage() {
+        let closed = HashSet::from(["won".to_owned()]);
+        let deal = |is_closed, stage: &str| Deal {
+            id: RecordId(1),
+            stage: Some(stage.into()),
+            pipeline: None,
+            is_closed,
+            amount: None,
+        };
+        assert!(!deal(None, "won").is_open(&closed));
+        assert!(deal(None, "new").is_open(&closed));
+        assert!(deal(Some(false), "won").is_open(&closed));
+        assert!(!deal(Some(true), "new").is_open(&closed));
+    }
+}
