@@ -45,6 +45,8 @@ CREATE TABLE transactions (
 
     -- Its links. `contact_id`, `company_id` and `deal_ids` are those this service made.
     association_due boolean NOT NULL DEFAULT true,
+    -- The run whose links HubSpot refused in part: it does not try again, the next one does.
+    link_refused_by uuid,
     association_outcome text,
     contact_id bigint,
     company_id bigint,

@@ -6,6 +6,7 @@ CREATE TABLE daily_totals (
     -- The day by which statistics place a transaction, in the portal's time zone.
     day date NOT NULL,
     status text NOT NULL,
+    -- Its first 255 characters: a key's entries have a size.
     gift_type text,
     currency text,
     transactions bigint NOT NULL,
@@ -36,13 +37,13 @@ DECLARE
 BEGIN
     EXECUTE format($sql$
         INSERT INTO daily_totals AS totals (hub_id, day, status, gift_type, currency, transactions, redeemed, priced, amount)
-        SELECT hub_id, counted_on, status, gift_type, currency,
+        SELECT hub_id, counted_on, status, left(gift_type, 255), currency,
             sum(sign),
             coalesce(sum(sign) FILTER (WHERE redeemed), 0),
             coalesce(sum(sign) FILTER (WHERE amount IS NOT NULL), 0),
             coalesce(sum(sign * amount), 0)
         FROM (%s) AS changed
-        GROUP BY hub_id, counted_on, status, gift_type, currency
+        GROUP BY 1, 2, 3, 4, 5
         HAVING sum(sign) <> 0
             OR coalesce(sum(sign) FILTER (WHERE redeemed), 0) <> 0
             OR coalesce(sum(sign) FILTER (WHERE amount IS NOT NULL), 0) <> 0

@@ -20,12 +20,14 @@ use crate::{App, Error};
 
 /// Tokens are refreshed this long before they end, or at half their life when that is shorter.
 const REFRESH_MARGIN: TimeDelta = TimeDelta::minutes(5);
-/// How long one process may take to refresh; longer than the call's own time-out.
-const LEASE_SECS: f64 = 30.0;
+/// How long one process may take to refresh: longer than the call with all its repeats.
+const LEASE_SECS: f64 = 90.0;
 /// How often those who wait look again.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How often at most: a little longer than the lease.
-const LOOKS: u32 = 160;
+const LOOKS: u32 = 500;
+/// How often storing a new pair of tokens is tried: HubSpot may have ended the old one.
+const STORE_TRIES: u32 = 5;
 /// A second refusal counts only when it comes this long after the first.
 const REFUSALS_APART: TimeDelta = TimeDelta::seconds(30);
 /// So many spaced refusals in a row end the connection.
@@ -150,7 +152,11 @@ async fn live(
                 .map_err(unavailable)?;
         tx.commit().await.map_err(unavailable)?;
         if won {
-            return refresh(app, scope, &connection, lease).await;
+            // In a task of its own: a caller that goes away must not leave HubSpot's answer unstored.
+            let (app, connection) = (app.clone(), connection.clone());
+            let refreshed =
+                tokio::spawn(async move { refresh(&app, scope, &connection, lease).await });
+            return refreshed.await.map_err(unavailable)?;
         }
         if !is_refused && now + TimeDelta::seconds(30) < connection.expires_at {
             // Somebody else refreshes it; the old one still serves.
@@ -171,33 +177,45 @@ async fn refresh(
     lease: Uuid,
 ) -> Result<SecretString, hubspot::Error> {
     let refresh_token = open_refresh_token(app, scope, connection).map_err(unavailable)?;
-    let answer = app.hubspot.refresh(&refresh_token).await;
-    let now = app.now();
-    let mut tx = app.db.begin(scope).await.map_err(unavailable)?;
-    let grant = match answer {
-        Ok(grant) => grant,
+    let grant = match app.hubspot.refresh(&refresh_token).await {
+        Ok(grant) if grant.hub_id == scope.hub_id() => grant,
+        Ok(_) => {
+            return Err(hubspot::Error::Unreadable(
+                "a refresh answered for another portal".into(),
+            ));
+        }
         Err(error) => {
-            let refused_at = matches!(error, hubspot::Error::Revoked).then_some(now);
-            let refusals = connections::release_refresh(&mut tx, scope, lease, refused_at)
+            let refused = matches!(error, hubspot::Error::Revoked);
+            note_failure(app, scope, lease, refused)
                 .await
                 .map_err(unavailable)?;
-            if refused_at.is_some() && refusals >= REFUSALS {
-                lose_authorization(&mut tx, scope, now)
-                    .await
-                    .map_err(unavailable)?;
-            }
-            tx.commit().await.map_err(unavailable)?;
             return Err(error);
         }
     };
-    if grant.hub_id != scope.hub_id() {
-        return Err(hubspot::Error::Unreadable(
-            "a refresh answered for another portal".into(),
-        ));
+    for tries in 1.. {
+        match store_refreshed(app, scope, connection, &grant, &refresh_token).await {
+            Ok(()) => break,
+            Err(error) if tries < STORE_TRIES => {
+                tracing::warn!(portal.id = %scope.hub_id(), %error, "refreshed tokens could not be stored; again");
+                tokio::time::sleep(LOOK_AGAIN * tries).await;
+            }
+            Err(error) => return Err(unavailable(error)),
+        }
     }
-    let next_refresh = grant.refresh_token.as_ref().unwrap_or(&refresh_token);
+    Ok(grant.access_token)
+}
+
+/// Stores whatever HubSpot returned.
+async fn store_refreshed(
+    app: &App,
+    scope: PortalScope,
+    connection: &Connection,
+    grant: &hubspot::Grant,
+    old_refresh: &SecretString,
+) -> Result<(), store::Error> {
+    let next_refresh = grant.refresh_token.as_ref().unwrap_or(old_refresh);
     let (access_token, refresh_token) = seal_tokens(app, scope, &grant.access_token, next_refresh);
-    let (refresh_at, expires_at) = times(grant.expires_in, now);
+    let (refresh_at, expires_at) = times(grant.expires_in, app.now());
     let scopes = if grant.scopes.is_empty() {
         &connection.scopes
     } else {
@@ -210,14 +228,33 @@ async fn refresh(
         expires_at,
         scopes,
     };
-    let kept = connections::save_refreshed(&mut tx, scope, connection.generation, lease, &row)
-        .await
-        .map_err(unavailable)?;
-    tx.commit().await.map_err(unavailable)?;
+    let mut tx = app.db.begin(scope).await?;
+    let kept = connections::save_refreshed(&mut tx, scope, connection.generation, &row).await?;
+    tx.commit().await?;
     if !kept {
-        tracing::warn!(portal.id = %scope.hub_id(), "a refreshed token came after its lease had ended");
+        tracing::warn!(portal.id = %scope.hub_id(), "tokens were refreshed while a new install stored others");
     }
-    Ok(grant.access_token)
+    Ok(())
+}
+
+/// Gives the lease back. After enough spaced refusals the connection is over.
+async fn note_failure(
+    app: &App,
+    scope: PortalScope,
+    lease: Uuid,
+    refused: bool,
+) -> Result<(), store::Error> {
+    let now = app.now();
+    let mut tx = app.db.begin(scope).await?;
+    let refusals =
+        connections::release_refresh(&mut tx, scope, lease, refused.then_some(now)).await?;
+    tx.commit().await?;
+    if refused && refusals >= REFUSALS {
+        let mut tx = app.db.begin(scope).await?;
+        lose_authorization(&mut tx, scope, now).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
 /// Ends a connection that HubSpot no longer honours: tokens destroyed, runs ended, data kept.
@@ -232,9 +269,9 @@ async fn lose_authorization(
         remedy: "Install the app again from your setup link or the marketplace. Nothing is lost: it goes on where it stopped."
             .into(),
     };
+    store::runs::fail_open(tx, scope, "the HubSpot connection was lost", now).await?;
     store::portals::disconnect(tx, scope, &need, now).await?;
     connections::delete(tx, scope).await?;
-    store::runs::fail_open(tx, scope, "the HubSpot connection was lost", now).await?;
     store::audit::insert(
         tx,
         scope,

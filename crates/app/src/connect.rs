@@ -34,7 +34,8 @@ impl From<store::Error> for Error {
     }
 }
 
-/// Checks the key with Thnks and stores it; the backfill is asked for in the same transaction.
+/// Checks the key with Thnks and stores it; the backfill, or a look at what was missing, is asked for in the same
+/// transaction.
 pub async fn connect(app: &App, session: &Session, key: &SecretString) -> Result<(), Error> {
     let key = SecretString::from(key.expose_secret().trim());
     if key.expose_secret().is_empty() {
@@ -56,9 +57,9 @@ pub async fn connect(app: &App, session: &Session, key: &SecretString) -> Result
         .keys
         .seal(api_key_place(scope, &scope.hub_id().to_string()), &key);
     let mut tx = app.db.begin(scope).await?;
+    store::runs::lock(&mut tx, scope).await?;
     store::thnks_connections::upsert(&mut tx, scope, &sealed, Some(&organization.name), now)
         .await?;
-    store::portals::save_needs(&mut tx, scope, &[], None, now).await?;
     install::begin_work(app, &mut tx, scope, &session.actor()).await?;
     let detail = json!({"thnks_organization": organization.id});
     store::audit::insert(

@@ -17,8 +17,11 @@ pub async fn disconnect(app: &App, scope: PortalScope, actor: &str) -> Result<bo
         && let Err(error) = uninstall(app, scope).await
     {
         tracing::warn!(portal.id = %scope.hub_id(), %error, "HubSpot could not be told of the disconnect");
-        let refresh_token = access::open_refresh_token(app, scope, connection)?;
-        told = app.hubspot.revoke(&refresh_token).await.is_ok();
+        // A token that does not open any more must not keep the portal connected.
+        told = match access::open_refresh_token(app, scope, connection) {
+            Ok(refresh_token) => app.hubspot.revoke(&refresh_token).await.is_ok(),
+            Err(_) => false,
+        };
     }
     let now = app.now();
     let need = Need {
@@ -27,10 +30,10 @@ pub async fn disconnect(app: &App, scope: PortalScope, actor: &str) -> Result<bo
         remedy: "Install the app again to go on where it stopped.".into(),
     };
     let mut tx = app.db.begin(scope).await?;
+    store::runs::fail_open(&mut tx, scope, "the portal was disconnected", now).await?;
     store::portals::disconnect(&mut tx, scope, &need, now).await?;
     store::connections::delete(&mut tx, scope).await?;
     store::sessions::delete_all(&mut tx, scope).await?;
-    store::runs::fail_open(&mut tx, scope, "the portal was disconnected", now).await?;
     store::audit::insert(
         &mut tx,
         scope,

@@ -52,6 +52,7 @@ async fn request_as(
 ) -> Result<CurrentRun, Error> {
     let now = app.now();
     let mut tx = app.db.begin(scope).await?;
+    store::runs::lock(&mut tx, scope).await?;
     let portal = store::portals::find(&mut tx, scope)
         .await?
         .ok_or(crate::Error::NotConnected)?;

@@ -23,6 +23,8 @@ pub enum Setup {
         object_type_id: String,
         /// How its records are linked.
         association_types: AssociationTypes,
+        /// Whether properties had to be made: existing records have no values in them.
+        repaired: bool,
     },
     /// A person must act first.
     Needs(Vec<Need>),
@@ -55,6 +57,9 @@ pub async fn prepare(
         },
     };
     let differences = hubspot::differences(&schema);
+    let repaired = differences
+        .iter()
+        .any(|difference| matches!(difference, Difference::Missing(_)));
     let schema = if differences.is_empty() {
         schema
     } else {
@@ -84,6 +89,7 @@ pub async fn prepare(
     Ok(Setup::Ready {
         object_type_id: schema.object_type_id,
         association_types,
+        repaired,
     })
 }
 

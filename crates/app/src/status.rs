@@ -20,13 +20,17 @@ pub(crate) async fn read(
     portal: &store::portals::Portal,
 ) -> Result<PortalStatus, Error> {
     let counters = store::statistics::find_counters(tx, scope).await?;
+    let counted_twice = match counters.rejected {
+        0 => 0,
+        _ => store::statistics::count_rejected_known(tx, scope).await?,
+    };
     let state = PortalState::of(portal.facts());
     let idle = matches!(state, PortalState::Disconnected | PortalState::Paused);
     Ok(PortalStatus {
         state,
         current_run: store::runs::find_current(tx, scope).await?,
         last_run: store::runs::find_last(tx, scope).await?,
-        transactions: counters.transactions + counters.rejected,
+        transactions: counters.transactions + counters.rejected - counted_twice,
         synced: counters.synced,
         failed: counters.failed + counters.rejected,
         orphans: counters.orphans,

@@ -18,10 +18,13 @@ pub fn clean(text: &str) -> String {
     kept
 }
 
-/// An e-mail address as it is compared: trimmed and in lower case. Empty text is no address.
+/// The longest text that can be an e-mail address, in bytes: 64 before the `@` and 255 after it (RFC 5321 §4.5.3.1).
+const MAX_EMAIL_BYTES: usize = 320;
+
+/// An e-mail address as it is compared: trimmed and in lower case. Empty or over-long text is no address.
 pub fn email_key(email: &str) -> Option<String> {
     let key = email.trim().to_lowercase();
-    (!key.is_empty()).then_some(key)
+    (!key.is_empty() && key.len() <= MAX_EMAIL_BYTES).then_some(key)
 }
 
 #[cfg(test)]
@@ -49,5 +52,6 @@ mod tests {
             Some("sam@client.example".into())
         );
         assert_eq!(email_key(" "), None);
+        assert_eq!(email_key(&"x".repeat(321)), None);
     }
 }

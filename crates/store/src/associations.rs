@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::association::{Decision, Links};
-use domain::{RecordId, TransactionId};
+use domain::{RecordId, RunId, TransactionId};
 use serde_json::Value;
 
 use crate::{Conn, Error, PortalScope};
@@ -21,14 +21,21 @@ pub struct Due {
     pub links: Links,
 }
 
-/// Up to `limit` rows that have a record and wait to be linked, those of one recipient together.
-pub async fn list_due(conn: &mut Conn, scope: PortalScope, limit: i64) -> Result<Vec<Due>, Error> {
+/// Up to `limit` rows that have a record and wait to be linked, those of one recipient together; none whose links this
+/// run has been refused already.
+pub async fn list_due(
+    conn: &mut Conn,
+    scope: PortalScope,
+    run_id: RunId,
+    limit: i64,
+) -> Result<Vec<Due>, Error> {
     let rows = sqlx::query!(
         r#"SELECT transaction_id, record_id AS "record_id!", recipient_key, contact_id, company_id, deal_ids
          FROM transactions
-         WHERE hub_id = $1 AND association_due AND record_id IS NOT NULL
-         ORDER BY recipient_key, transaction_id LIMIT $2"#,
+         WHERE hub_id = $1 AND association_due AND record_id IS NOT NULL AND link_refused_by IS DISTINCT FROM $2
+         ORDER BY recipient_key, transaction_id LIMIT $3"#,
         scope.hub_id().0,
+        run_id.0,
         limit
     )
     .fetch_all(conn)
@@ -63,7 +70,8 @@ pub async fn count_due(conn: &mut Conn, scope: PortalScope) -> Result<i64, Error
     Ok(count)
 }
 
-/// Stores decisions: the links are those the decision names. The rows no longer wait.
+/// Stores decisions: the links are those the decision names. The rows no longer wait, except those of which HubSpot
+/// refused a link: the next run tries them again.
 pub async fn save(
     conn: &mut Conn,
     scope: PortalScope,
@@ -79,7 +87,9 @@ pub async fn save(
         .map(|(_, decision)| serde_json::to_value(decision).unwrap_or_default())
         .collect();
     sqlx::query!(
-        "UPDATE transactions AS t SET association_due = false, association_outcome = d.outcome, decision = d.trace,
+        "UPDATE transactions AS t SET association_outcome = d.outcome, decision = d.trace,
+            association_due = jsonb_array_length(d.trace -> 'refusals') > 0,
+            link_refused_by = CASE WHEN jsonb_array_length(d.trace -> 'refusals') > 0 THEN (d.trace ->> 'run_id')::uuid END,
             contact_id = (d.trace -> 'links' ->> 'contact')::bigint,
             company_id = (d.trace -> 'links' ->> 'company')::bigint,
             deal_ids = ARRAY(SELECT jsonb_array_elements_text(d.trace -> 'links' -> 'deals')::bigint)

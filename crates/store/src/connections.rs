@@ -105,23 +105,21 @@ pub async fn lease_refresh(
     Ok(result.rows_affected() == 1)
 }
 
-/// Stores the next pair of tokens and gives the lease back; `false` when the lease was lost meanwhile (then another
-/// process has stored, or will store, its own pair).
+/// Stores the next pair of tokens and gives the lease back, also when the lease has run out meanwhile: HubSpot may have
+/// ended the earlier pair. `false` when another pair was stored since `generation`.
 pub async fn save_refreshed(
     conn: &mut Conn,
     scope: PortalScope,
     generation: i64,
-    lease: Uuid,
     grant: &Grant<'_>,
 ) -> Result<bool, Error> {
     let result = sqlx::query!(
-        "UPDATE connections SET access_token = $4, refresh_token = $5, refresh_at = $6, expires_at = $7,
-            scopes = $8, generation = generation + 1,
+        "UPDATE connections SET access_token = $3, refresh_token = $4, refresh_at = $5, expires_at = $6,
+            scopes = $7, generation = generation + 1,
             refresh_lease = NULL, refresh_lease_until = NULL, refusals = 0, refused_at = NULL
-         WHERE hub_id = $1 AND generation = $2 AND refresh_lease = $3",
+         WHERE hub_id = $1 AND generation = $2",
         scope.hub_id().0,
         generation,
-        lease,
         grant.access_token.0,
         grant.refresh_token.0,
         grant.refresh_at,

@@ -21,7 +21,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("transactions", "SELECT, INSERT, UPDATE"),
     ("status_events", "SELECT, INSERT"),
     ("rejected_rows", "SELECT, INSERT, UPDATE, DELETE"),
-    ("runs", "SELECT, INSERT, UPDATE"),
+    ("runs", "SELECT, INSERT, UPDATE, DELETE"),
     ("portal_leases", "SELECT, INSERT, UPDATE"),
     ("run_queue", "SELECT, INSERT, UPDATE, DELETE"),
     ("sync_schedule", "SELECT, INSERT, UPDATE"),

@@ -98,7 +98,9 @@ pub async fn upsert(
     let hub_id = scope.hub_id().0;
     sqlx::query!(
         "INSERT INTO portals AS known (hub_id, organization_id, hub_domain, ui_domain, time_zone, currency, account_type, installed_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         VALUES ($1, $2, $3, $4,
+            -- Days are counted by PostgreSQL: a zone it does not know would fail every page.
+            coalesce((SELECT name FROM pg_timezone_names WHERE name = $5), 'UTC'), $6, $7, $8)
          ON CONFLICT (hub_id) DO UPDATE SET
             organization_id = coalesce(excluded.organization_id, known.organization_id),
             hub_domain = excluded.hub_domain, ui_domain = excluded.ui_domain, currency = excluded.currency,

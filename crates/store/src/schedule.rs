@@ -60,6 +60,10 @@ pub async fn insert_due_runs(
     for row in &due {
         let scope = PortalScope::new(HubId(row.hub_id));
         db::enter(conn, scope).await?;
+        if !runs::try_lock(conn, scope).await? {
+            // A worker is committing: the next look comes within seconds.
+            continue;
+        }
         if row.sync {
             // A backfill that is open brings in everything anyway.
             let open = sqlx::query_scalar!(

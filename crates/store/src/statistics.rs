@@ -34,6 +34,18 @@ pub async fn find_counters(conn: &mut Conn, scope: PortalScope) -> Result<Counte
     Ok(counters.unwrap_or_default())
 }
 
+/// How many refused rows of Thnks are newer forms of transactions that the ledger has: they are counted there.
+pub async fn count_rejected_known(conn: &mut Conn, scope: PortalScope) -> Result<i64, Error> {
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM rejected_rows JOIN transactions USING (hub_id, transaction_id)
+         WHERE hub_id = $1"#,
+        scope.hub_id().0
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(count)
+}
+
 /// Totals of the days in `range`, by status, type and currency.
 pub async fn list_totals(
     conn: &mut Conn,

@@ -147,4 +147,26 @@ impl ScratchDatabase {
             .expect("the wait is skipped");
         Some((first - now).max(TimeDelta::zero()))
     }
+
+    /// Ends every lease on a portal, as time does after its worker has died.
+    pub async fn end_leases(&self) {
+        let mut owner = self.owner().await;
+        let portals: Vec<i64> = sqlx::query_scalar("SELECT DISTINCT hub_id FROM run_queue")
+            .fetch_all(&mut owner)
+            .await
+            .expect("the board");
+        for hub_id in portals {
+            let mut tx = owner.begin().await.expect("a transaction");
+            sqlx::query("SELECT set_config('app.hub_id', $1, true)")
+                .bind(hub_id.to_string())
+                .execute(&mut *tx)
+                .await
+                .expect("the portal is entered");
+            sqlx::query("UPDATE portal_leases SET lease_until = now() - interval '1 s'")
+                .execute(&mut *tx)
+                .await
+                .expect("the lease ends");
+            tx.commit().await.expect("the lease has ended");
+        }
+    }
 }

@@ -12,6 +12,9 @@ use sqlx::types::Json;
 
 use crate::{Conn, Error, PortalScope};
 
+/// How much of a status that we do not know is kept in the events.
+const UNKNOWN_STATUS_CHARS: usize = 100;
+
 /// A checked transaction and the fingerprint of the record it wants.
 pub struct LedgerRow<'a> {
     /// The transaction.
@@ -30,7 +33,8 @@ pub struct Stored {
 }
 
 /// Stores the rows of a page that are newer than what is known, and appends their status events. Older and equal rows
-/// change nothing, so any order of the same rows ends the same. The ids of `rows` must be distinct.
+/// change nothing, so any order of the same rows ends the same; of two rows of one instant the one with more history
+/// is newer. The ids of `rows` must be distinct.
 pub async fn upsert_batch(
     conn: &mut Conn,
     scope: PortalScope,
@@ -107,8 +111,14 @@ pub async fn upsert_batch(
             status = excluded.status, counted_at = excluded.counted_at, counted_on = excluded.counted_on,
             redeemed = excluded.redeemed, recipient_key = excluded.recipient_key,
             desired_hash = excluded.desired_hash,
-            association_due = known.association_due OR known.recipient_key IS DISTINCT FROM excluded.recipient_key
-        WHERE (excluded.updated_at, excluded.desired_hash) > (known.updated_at, known.desired_hash)
+            association_due = known.association_due OR known.recipient_key IS DISTINCT FROM excluded.recipient_key,
+            -- Somebody else got it: the earlier contact stays linked in HubSpot, but is no longer the recipient.
+            contact_id = CASE WHEN known.recipient_key IS DISTINCT FROM excluded.recipient_key THEN NULL ELSE known.contact_id END,
+            -- What was refused is no longer wanted, and what is wanted is there.
+            failure_reason = CASE WHEN excluded.desired_hash = known.applied_hash THEN NULL ELSE known.failure_reason END,
+            failure_field = CASE WHEN excluded.desired_hash = known.applied_hash THEN NULL ELSE known.failure_field END
+        WHERE (excluded.updated_at, jsonb_array_length(excluded.history), excluded.desired_hash)
+            > (known.updated_at, jsonb_array_length(known.history), known.desired_hash)
         RETURNING transaction_id, (xmax = 0) AS "is_new!""#,
         scope.hub_id().0,
         now,
@@ -167,7 +177,11 @@ async fn insert_events(
         for entry in &transaction.history {
             ids.push(transaction.id.0.clone());
             statuses.push(match entry.status() {
-                Status::Other => entry.status.trim().to_lowercase(),
+                Status::Other => {
+                    // The column is part of a key, whose entries have a size.
+                    let spelling = entry.status.trim().to_lowercase();
+                    spelling.chars().take(UNKNOWN_STATUS_CHARS).collect()
+                }
                 known => known.as_str().to_owned(),
             });
             times.push(entry.at);
@@ -266,6 +280,17 @@ pub async fn forget_records(conn: &mut Conn, scope: PortalScope) -> Result<(), E
     Ok(())
 }
 
+/// Makes every row dirty whose record is there: something about the records has changed that no hash knows.
+pub async fn mark_all_dirty(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE transactions SET applied_hash = NULL WHERE hub_id = $1 AND applied_hash IS NOT NULL",
+        scope.hub_id().0
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// How many rows are dirty.
 pub async fn count_dirty(conn: &mut Conn, scope: PortalScope) -> Result<i64, Error> {
     let count = sqlx::query_scalar!(
@@ -300,7 +325,11 @@ pub async fn save_written(
     sqlx::query!(
         "UPDATE transactions AS t SET applied_hash = w.applied_hash, record_id = w.record_id, written_at = $2,
             attempts = t.attempts + 1, refused_by = NULL, failure_field = NULL, failure_reason = NULL, failed_at = NULL,
-            association_due = t.association_due OR t.record_id IS DISTINCT FROM w.record_id
+            association_due = t.association_due OR t.record_id IS DISTINCT FROM w.record_id,
+            -- A new record, after somebody deleted the old one, has none of the old one's links.
+            contact_id = CASE WHEN t.record_id IS DISTINCT FROM w.record_id THEN NULL ELSE t.contact_id END,
+            company_id = CASE WHEN t.record_id IS DISTINCT FROM w.record_id THEN NULL ELSE t.company_id END,
+            deal_ids = CASE WHEN t.record_id IS DISTINCT FROM w.record_id THEN '{}' ELSE t.deal_ids END
          FROM UNNEST($3::text[], $4::bytea[], $5::bigint[]) AS w (id, applied_hash, record_id)
          WHERE t.hub_id = $1 AND t.transaction_id = w.id",
         scope.hub_id().0,

@@ -252,6 +252,14 @@ fn of_install(error: &install::Error) -> Problem {
             format!("It was made for HubSpot portal {expected}; you chose portal {got}. Nothing was stored."),
         )
         .remedied_by(&["Open the link again and choose the right portal on HubSpot’s page."]),
+        install::Error::OwnerNeeded => Problem::new(
+            StatusCode::FORBIDDEN,
+            "owner_needed",
+            "This portal is connected already",
+            "Only its owner can connect it with another setup link. Nothing was stored.",
+        )
+        .remedied_by(&["Ask the person who installed the app to open the link, or sign in to see the dashboard."])
+        .then("/login", "Sign in"),
         install::Error::CodeRefused => Problem::new(
             StatusCode::BAD_REQUEST,
             "code_refused",

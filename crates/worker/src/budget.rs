@@ -76,6 +76,32 @@ impl SharedBudget {
         }
     }
 
+    /// Waits for a turn by Redis' count; without Redis, by this process' share.
+    async fn shared_turn(
+        &self,
+        hub: HubId,
+        class: CallClass,
+        give_up_at: Instant,
+    ) -> Result<(), Duration> {
+        loop {
+            match self.ask(hub, class).await {
+                Ok(Duration::ZERO) => {
+                    *self.counted_at.lock().await = Some(Instant::now());
+                    return Ok(());
+                }
+                Ok(wait) => wait_until(Instant::now() + wait, give_up_at).await?,
+                Err(error) => {
+                    tracing::debug!(%error, "Redis is away: this process keeps to its share");
+                    let counted_at = *self.counted_at.lock().await;
+                    if let Some(at) = counted_at {
+                        wait_until(at + BUDGET_WINDOW, give_up_at).await?;
+                    }
+                    return self.share.acquire(hub, class).await;
+                }
+            }
+        }
+    }
+
     /// How long to wait by Redis' count; zero when the call is counted and may go.
     async fn ask(&self, hub: HubId, class: CallClass) -> Result<Duration, redis::RedisError> {
         let wait: u64 = self
@@ -91,28 +117,30 @@ impl SharedBudget {
     }
 }
 
+/// Sleeps until `at`; when that is later than `give_up_at`, answers at once how long it would be.
+async fn wait_until(at: Instant, give_up_at: Instant) -> Result<(), Duration> {
+    if at > give_up_at {
+        return Err(at.duration_since(Instant::now()));
+    }
+    tokio::time::sleep_until(at).await;
+    Ok(())
+}
+
 #[async_trait]
 impl Budget for SharedBudget {
-    async fn acquire(&self, hub: HubId, class: CallClass) {
-        self.own.acquire(hub, class).await;
-        loop {
-            match self.ask(hub, class).await {
-                Ok(Duration::ZERO) => {
-                    *self.counted_at.lock().await = Some(Instant::now());
-                    return;
-                }
-                Ok(wait) => tokio::time::sleep(wait).await,
-                Err(error) => {
-                    tracing::debug!(%error, "Redis is away: this process keeps to its share");
-                    let counted_at = *self.counted_at.lock().await;
-                    if let Some(at) = counted_at {
-                        tokio::time::sleep_until(at + BUDGET_WINDOW).await;
-                    }
-                    self.share.acquire(hub, class).await;
-                    return;
-                }
+    async fn acquire(&self, hub: HubId, class: CallClass) -> Result<(), Duration> {
+        let give_up_at = Instant::now() + class.patience();
+        let taken = loop {
+            match self.own.take(hub, class) {
+                Ok(taken) => break taken,
+                Err(ask_again) => wait_until(ask_again, give_up_at).await?,
             }
+        };
+        let turn = self.shared_turn(hub, class, give_up_at).await;
+        if turn.is_err() {
+            self.own.give_back(hub, taken);
         }
+        turn
     }
 
     async fn block(&self, hub: HubId, wait: Duration) {

@@ -1,12 +1,12 @@
 //! Linking records: the contact by e-mail, its primary company, its open deals. Rows come sorted by recipient, so that
 //! each recipient is asked for once, and in strides as large as HubSpot's link calls take.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use domain::association::{self, Decision, Links, Outcome, Plan};
 use domain::run::{Phase, RunKind};
 use domain::{RecordId, TransactionId, scopes};
-use hubspot::{AssociateAnswer, COMPANIES, CONTACTS, DEALS};
+use hubspot::{AssociateAnswer, AssociatedRecord, COMPANIES, CONTACTS, DEALS};
 use store::associations::Due;
 use store::portals::AssociationType;
 
@@ -21,16 +21,21 @@ const READ: usize = 100;
 const READ_LINKS: usize = 1_000;
 const CREATE_LINKS: usize = 2_000;
 
-/// What a recipient's contact is linked to.
+/// What HubSpot knows of a recipient.
+#[derive(Default)]
 struct Recipient {
+    /// The contacts that have the address.
     candidates: Vec<RecordId>,
+    /// What records of this recipient should be linked to.
     wanted: Links,
+    /// HubSpot's words about what it did not let us read: the next run asks again.
+    trouble: Vec<String>,
 }
 
 /// Links one stride; `false` when no row waits.
 pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bool, Stop> {
     let mut tx = app.db.begin(run.scope).await?;
-    let due = store::associations::list_due(&mut tx, run.scope, STRIDE).await?;
+    let due = store::associations::list_due(&mut tx, run.scope, run.id, STRIDE).await?;
     drop(tx);
     if due.is_empty() {
         return Ok(false);
@@ -66,14 +71,14 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
     let decisions: Vec<(TransactionId, Decision)> = plans
         .iter()
         .map(|(row, plan)| {
-            let (made, refusals) = refused.split(row.record_id, plan);
+            let (made, mut refusals) = refused.split(row.record_id, plan);
             let links = row.links.with(&made);
-            let candidates = row
+            let found = row
                 .recipient_key
                 .as_ref()
-                .and_then(|key| recipients.get(key))
-                .map(|found| found.candidates.clone());
-            let outcome = match (&row.recipient_key, &candidates) {
+                .and_then(|key| recipients.get(key));
+            refusals.extend(found.iter().flat_map(|found| found.trouble.iter().cloned()));
+            let outcome = match (&row.recipient_key, found) {
                 _ if links.contact.is_some() => Outcome::Linked,
                 (None, _) => Outcome::NoIdentifier,
                 (Some(_), Some(_)) => Outcome::Refused,
@@ -82,7 +87,9 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
             let decision = Decision {
                 outcome,
                 identifiers: row.recipient_key.iter().cloned().collect(),
-                candidates: candidates.unwrap_or_default(),
+                candidates: found
+                    .map(|found| found.candidates.clone())
+                    .unwrap_or_default(),
                 links,
                 refusals,
                 decided_at: now,
@@ -112,7 +119,7 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
     Ok(true)
 }
 
-/// What HubSpot knows of the recipients of these rows, by address.
+/// What HubSpot knows of the recipients of these rows, by address; one that it knows nothing of is left out.
 async fn find_recipients(
     run: &Run,
     target: &Target,
@@ -123,99 +130,86 @@ async fn find_recipients(
         .filter_map(|row| row.recipient_key.as_ref())
         .collect();
     let keys: Vec<String> = keys.into_iter().cloned().collect();
-    let mut candidates: HashMap<String, Vec<RecordId>> = HashMap::new();
+    let mut recipients: HashMap<String, Recipient> = HashMap::new();
     for part in keys.chunks(READ) {
         let asked: HashSet<&String> = part.iter().collect();
-        for contact in run.portal.contacts_by_email(part).await? {
-            for email in contact.emails.iter().filter(|email| asked.contains(email)) {
-                candidates
-                    .entry(email.clone())
+        let read = run.portal.contacts_by_email(part).await?;
+        for contact in read.contacts {
+            for email in contact
+                .emails
+                .into_iter()
+                .filter(|email| asked.contains(email))
+            {
+                recipients
+                    .entry(email)
                     .or_default()
+                    .candidates
                     .push(contact.id);
             }
         }
+        for (email, words) in read.unreadable {
+            recipients.entry(email).or_default().trouble.push(words);
+        }
     }
-    let chosen: BTreeMap<&String, RecordId> = candidates
-        .iter()
-        .filter_map(|(key, found)| Some((key, association::choose(found)?)))
+    let contacts: BTreeSet<RecordId> = recipients
+        .values()
+        .filter_map(|found| association::choose(&found.candidates))
         .collect();
-    let contacts: BTreeSet<RecordId> = chosen.values().copied().collect();
     let contacts: Vec<RecordId> = contacts.into_iter().collect();
-    let wants_companies = target.association_types.company.is_some()
-        && scopes::has(&run.scopes, scopes::COMPANIES_READ);
-    let wants_deals =
-        target.association_types.deal.is_some() && scopes::has(&run.scopes, scopes::DEALS_READ);
-    let companies = if wants_companies {
-        primary_companies(run, &contacts).await?
-    } else {
-        HashMap::new()
+    let types = &target.association_types;
+    let may = |scope| scopes::has(&run.scopes, scope);
+    let companies = match &types.company {
+        Some(_) if may(scopes::COMPANIES_READ) => primary_companies(run, &contacts).await?,
+        _ => Linked::default(),
     };
-    let deals = if wants_deals {
-        open_deals(run, &contacts).await?
-    } else {
-        HashMap::new()
+    let deals = match &types.deal {
+        Some(_) if may(scopes::DEALS_READ) => open_deals(run, &contacts).await?,
+        _ => Linked::default(),
     };
-    let wanted: HashMap<String, Links> = chosen
-        .into_iter()
-        .map(|(key, contact)| {
-            let links = Links {
-                contact: Some(contact),
-                company: companies.get(&contact).copied(),
-                deals: deals.get(&contact).cloned().unwrap_or_default(),
-            };
-            (key.clone(), links)
-        })
-        .collect();
-    Ok(candidates
-        .into_iter()
-        .filter_map(|(key, candidates)| {
-            let wanted = wanted.get(&key)?.clone();
-            Some((key, Recipient { candidates, wanted }))
-        })
-        .collect())
+    for found in recipients.values_mut() {
+        let Some(contact) = association::choose(&found.candidates) else {
+            continue;
+        };
+        found.wanted = Links {
+            contact: Some(contact),
+            company: companies
+                .of
+                .get(&contact)
+                .and_then(|companies| companies.first())
+                .copied(),
+            deals: deals.of.get(&contact).cloned().unwrap_or_default(),
+        };
+        found
+            .trouble
+            .extend(companies.trouble.get(&contact).cloned());
+        found.trouble.extend(deals.trouble.get(&contact).cloned());
+    }
+    Ok(recipients)
+}
+
+/// What contacts are linked to, and HubSpot's words about those whose links it did not let us read.
+#[derive(Default)]
+struct Linked {
+    of: HashMap<RecordId, BTreeSet<RecordId>>,
+    trouble: HashMap<RecordId, String>,
 }
 
 /// The primary company of each contact that has one.
-async fn primary_companies(
-    run: &Run,
-    contacts: &[RecordId],
-) -> Result<HashMap<RecordId, RecordId>, Stop> {
-    let mut companies = HashMap::new();
-    for part in contacts.chunks(READ_LINKS) {
-        let linked = run.portal.associated(CONTACTS, COMPANIES, part).await?;
-        complete(&linked)?;
-        companies.extend(linked.rows.into_iter().filter_map(|(contact, linked)| {
-            linked
-                .iter()
-                .find(|company| company.primary)
-                .map(|company| (contact, company.id))
-        }));
-    }
-    Ok(companies)
+async fn primary_companies(run: &Run, contacts: &[RecordId]) -> Result<Linked, Stop> {
+    read_links(run, contacts, COMPANIES, |company| company.primary).await
 }
 
 /// The open deals of each contact, in any pipeline.
-async fn open_deals(
-    run: &Run,
-    contacts: &[RecordId],
-) -> Result<HashMap<RecordId, BTreeSet<RecordId>>, Stop> {
-    let mut deals_of: HashMap<RecordId, BTreeSet<RecordId>> = HashMap::new();
-    for part in contacts.chunks(READ_LINKS) {
-        let linked = run.portal.associated(CONTACTS, DEALS, part).await?;
-        complete(&linked)?;
-        for (contact, deals) in linked.rows {
-            deals_of
-                .entry(contact)
-                .or_default()
-                .extend(deals.iter().map(|deal| deal.id));
-        }
-    }
-    let all: BTreeSet<RecordId> = deals_of.values().flatten().copied().collect();
+async fn open_deals(run: &Run, contacts: &[RecordId]) -> Result<Linked, Stop> {
+    let mut linked = read_links(run, contacts, DEALS, |_| true).await?;
+    let all: BTreeSet<RecordId> = linked.of.values().flatten().copied().collect();
     let all: Vec<RecordId> = all.into_iter().collect();
-    let mut open = HashSet::new();
+    let (mut open, mut unreadable) = (HashSet::new(), HashMap::new());
     let mut closed_stages = None;
     for part in all.chunks(READ) {
-        for deal in run.portal.deals(part).await? {
+        let read = run.portal.deals(part).await?;
+        unreadable.extend(read.unreadable);
+        for deal in read.deals {
             // HubSpot computes the flag with a delay: without it the stage decides, which costs one call.
             if deal.is_closed.is_none() && closed_stages.is_none() {
                 closed_stages = Some(run.portal.closed_stages().await?);
@@ -225,27 +219,39 @@ async fn open_deals(
             }
         }
     }
-    for deals in deals_of.values_mut() {
+    for (contact, deals) in &mut linked.of {
+        if let Some(words) = deals.iter().find_map(|deal| unreadable.get(deal)) {
+            linked.trouble.insert(*contact, words.clone());
+        }
         deals.retain(|deal| open.contains(deal));
     }
-    Ok(deals_of)
+    Ok(linked)
 }
 
-/// A contact whose links could not be read must not pass for one without any: the stride is done again later.
-fn complete(linked: &hubspot::Associated) -> Result<(), Stop> {
-    if linked.failed.is_empty() {
-        Ok(())
-    } else {
-        let reasons: BTreeSet<&str> = linked.failed.values().map(String::as_str).collect();
-        tracing::warn!(
-            contacts = linked.failed.len(),
-            "links of some contacts could not be read"
-        );
-        Err(Stop::HubSpot(hubspot::Error::Unavailable(format!(
-            "{} kinds of failures while reading links",
-            reasons.len()
-        ))))
+/// The records of one kind that contacts are linked to, as far as `wanted`. A kind that this portal does not let us read
+/// after all is left out: gifts are then linked without it.
+async fn read_links(
+    run: &Run,
+    contacts: &[RecordId],
+    to: &str,
+    wanted: impl Fn(&AssociatedRecord) -> bool,
+) -> Result<Linked, Stop> {
+    let mut links = Linked::default();
+    for part in contacts.chunks(READ_LINKS) {
+        let read = match run.portal.associated(CONTACTS, to, part).await {
+            Err(hubspot::Error::MissingScopes { .. }) => return Ok(Linked::default()),
+            other => other?,
+        };
+        links.trouble.extend(read.failed);
+        for (contact, records) in read.rows {
+            let records = records
+                .iter()
+                .filter(|record| wanted(record))
+                .map(|record| record.id);
+            links.of.entry(contact).or_default().extend(records);
+        }
     }
+    Ok(links)
 }
 
 /// Record and other end of every link that the plans want of one kind.

@@ -5,6 +5,7 @@
 //! is known; then writing, 100 records a call; then linking, recipients in order, so that each is asked for once.
 
 mod associate;
+mod prepare;
 mod pull;
 mod settle;
 mod write;
@@ -12,7 +13,7 @@ mod write;
 use std::time::Duration;
 
 use domain::RunId;
-use domain::portal::{Need, NeedCode};
+use domain::portal::Need;
 use domain::run::{Phase, RunKind, RunState};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,6 @@ use store::{PortalScope, Tx};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::setup::{self, Setup};
 use crate::{App, access, connect};
 
 /// How long a run may work before another one gets its turn.
@@ -55,6 +55,8 @@ enum Stop {
     Internal(#[from] crate::Error),
     #[error("people must act first")]
     Needs(Vec<Need>),
+    #[error("{0}")]
+    Idle(&'static str),
 }
 
 /// Where a run is; the shape of `runs.progress`.
@@ -70,6 +72,10 @@ struct Progress {
     through: Option<chrono::DateTime<chrono::Utc>>,
     /// Reading has reached its end.
     read: bool,
+    /// The object has been looked at again because HubSpot refused a whole batch.
+    rechecked: bool,
+    /// Cursors that expired.
+    expired: u32,
     /// Orphans have been marked, for a re-association.
     marked: bool,
     /// Failures in a row of something outside.
@@ -114,6 +120,8 @@ struct Run {
     total: Option<i64>,
     portal: hubspot::Portal,
     scopes: Vec<String>,
+    /// When the lease was last known to be ours.
+    held_at: std::time::Instant,
 }
 
 /// The object that records are written to.
@@ -170,7 +178,7 @@ async fn slice(
     deadline: Instant,
     shutdown: &CancellationToken,
 ) -> Result<bool, Stop> {
-    let Some(target) = prepare(app, run).await? else {
+    let Some(target) = prepare::step(app, run).await? else {
         return Ok(true);
     };
     while step(app, run, &target).await? {
@@ -189,72 +197,6 @@ async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bool, Stop> {
     Ok(pull::step(app, run).await?
         || write::step(app, run, target).await?
         || associate::step(app, run, target).await?)
-}
-
-/// The target to write to, after set-up if the portal was not ready; `None` when there is nothing more to do: a check
-/// ends with it.
-async fn prepare(app: &App, run: &mut Run) -> Result<Option<Target>, Stop> {
-    let mut tx = app.db.begin(run.scope).await?;
-    let portal = store::portals::find(&mut tx, run.scope)
-        .await?
-        .ok_or(crate::Error::NotConnected)?;
-    drop(tx);
-    let known = portal.object_type_id.clone();
-    if let (Some(object_type_id), Some(association_types), true, false) = (
-        portal.object_type_id,
-        portal.association_types,
-        portal.needs.is_empty(),
-        run.kind == RunKind::Check,
-    ) {
-        return Ok(Some(Target {
-            object_type_id,
-            association_types,
-        }));
-    }
-    if !portal.thnks_connected {
-        return Err(Stop::Needs(vec![settle::thnks_key_missing()]));
-    }
-    if portal.needs.iter().any(|need| is_about_thnks(need.code)) {
-        let key = api_key(app, run.scope).await?;
-        let organization = app.thnks.organization(&key).await?;
-        if !organization.hubspot_enabled {
-            return Err(Stop::Thnks(thnks::Error::IntegrationDisabled));
-        }
-    }
-    let target = match setup::prepare(&run.portal, &run.scopes).await? {
-        Setup::Needs(needs) => return Err(Stop::Needs(needs)),
-        Setup::Ready {
-            object_type_id,
-            association_types,
-        } => Target {
-            object_type_id,
-            association_types,
-        },
-    };
-    let now = app.now();
-    let mut tx = run.begin(app).await?;
-    if known.is_some_and(|known| known != target.object_type_id) {
-        // Somebody deleted the object, and it was made again: its records are gone.
-        store::transactions::forget_records(&mut tx, run.scope).await?;
-    }
-    store::portals::save_object(
-        &mut tx,
-        run.scope,
-        &target.object_type_id,
-        &target.association_types,
-    )
-    .await?;
-    store::portals::save_needs(&mut tx, run.scope, &[], None, now).await?;
-    if run.kind == RunKind::Check && !portal.needs.is_empty() {
-        let kind = if portal.backfilled_at.is_some() {
-            RunKind::Sync
-        } else {
-            RunKind::Backfill
-        };
-        runs::request(&mut tx, run.scope, kind, "needs met", now).await?;
-    }
-    run.commit(tx).await?;
-    Ok((run.kind != RunKind::Check).then_some(target))
 }
 
 /// Marks all orphans once, so that linking looks at them again.
@@ -317,7 +259,17 @@ impl Run {
                 .hubspot
                 .portal(scope.hub_id(), access::tokens(app), class),
             scopes,
+            held_at: std::time::Instant::now(),
         })
+    }
+
+    /// Makes sure that the lease is ours before something is sent, unless it was a moment ago.
+    async fn ensure_held(&mut self, app: &App) -> Result<(), store::Error> {
+        if self.held_at.elapsed() > RENEW {
+            let tx = self.begin(app).await?;
+            self.commit(tx).await?;
+        }
+        Ok(())
     }
 
     /// A transaction that commits only while the portal is this run's.
@@ -331,7 +283,9 @@ impl Run {
     async fn commit(&mut self, mut tx: Tx) -> Result<(), store::Error> {
         self.progress.failures = 0;
         self.save(&mut tx).await?;
-        tx.commit().await.map_err(store::Error::from)
+        tx.commit().await.map_err(store::Error::from)?;
+        self.held_at = std::time::Instant::now();
+        Ok(())
     }
 
     /// Stores progress and counts.
@@ -365,11 +319,4 @@ async fn api_key(app: &App, scope: PortalScope) -> Result<SecretString, Stop> {
         connect::api_key_place(scope, &scope.hub_id().to_string()),
         &sealed,
     )?)
-}
-
-fn is_about_thnks(code: NeedCode) -> bool {
-    matches!(
-        code,
-        NeedCode::ThnksKeyMissing | NeedCode::ThnksKeyRefused | NeedCode::ThnksIntegrationDisabled
-    )
 }

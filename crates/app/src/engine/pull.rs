@@ -16,6 +16,9 @@ const PAGE: u16 = 500;
 /// A sync begins this much before where the last one ended: rows of the same instant may have come in between.
 const OVERLAP: TimeDelta = TimeDelta::minutes(5);
 
+/// A cursor that expires more often than this in one run is Thnks' trouble, and waited for.
+const EXPIRED: u32 = 5;
+
 /// Reads one page; `false` when reading has reached its end.
 pub(super) async fn step(app: &App, run: &mut Run) -> Result<bool, Stop> {
     if run.progress.read {
@@ -28,7 +31,7 @@ pub(super) async fn step(app: &App, run: &mut Run) -> Result<bool, Stop> {
         let portal = store::portals::find(&mut tx, run.scope).await?;
         run.progress.since = portal
             .and_then(|portal| portal.synced_through)
-            .map(|through| through - OVERLAP);
+            .map(|through| through.min(app.now()) - OVERLAP);
     }
     let page = match app
         .thnks
@@ -40,7 +43,8 @@ pub(super) async fn step(app: &App, run: &mut Run) -> Result<bool, Stop> {
         )
         .await
     {
-        Err(thnks::Error::CursorExpired) => {
+        Err(thnks::Error::CursorExpired) if run.progress.expired < EXPIRED => {
+            run.progress.expired += 1;
             // Begin again where the stored rows end.
             run.progress.cursor = None;
             run.progress.since = run
@@ -61,13 +65,18 @@ pub(super) async fn step(app: &App, run: &mut Run) -> Result<bool, Stop> {
     for row in page.rows {
         match row {
             Ok(transaction) => {
-                run.progress.through = run.progress.through.max(Some(transaction.updated_at));
+                // A time ahead of the clock must not carry the next sync past rows that are still to come.
+                run.progress.through = run
+                    .progress
+                    .through
+                    .max(Some(transaction.updated_at.min(now)));
                 let hash =
                     tokens::fingerprint(&record::canonical_bytes(&record::values(&transaction)));
                 // A page may repeat a row: the newest stands, as it would across pages.
                 let known = newest.get(&transaction.id);
                 if known.is_none_or(|(other, other_hash)| {
-                    (transaction.updated_at, &hash) > (other.updated_at, other_hash)
+                    (transaction.updated_at, transaction.history.len(), &hash)
+                        > (other.updated_at, other.history.len(), other_hash)
                 }) {
                     newest.insert(transaction.id.clone(), (transaction, hash));
                 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::portal::{Need, NeedCode};
 use domain::run::{RunKind, RunState};
 use serde_json::json;
@@ -15,6 +15,8 @@ use crate::{App, setup};
 /// Waits after failures in a row: the first, doubling up to the last.
 const FIRST_WAIT: TimeDelta = TimeDelta::seconds(2);
 const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(15);
+/// A run that fails so often in a row for a reason that waiting does not mend ends, so that the next one reads again.
+const FAILURES: u32 = 8;
 /// A refused refresh token is tried a second time after this.
 const SECOND_TRY: TimeDelta = TimeDelta::seconds(45);
 
@@ -46,7 +48,7 @@ pub(super) async fn settle(
                 Err(store::Error::Fenced) => return Ok(Outcome::Passed),
                 other => other?,
             };
-            runs::postpone(&mut tx, scope, run_id, None, true).await?;
+            runs::postpone(&mut tx, scope, run_id, TimeDelta::zero(), true).await?;
             tx.commit().await.map_err(store::Error::from)?;
             return Ok(Outcome::Yielded);
         }
@@ -63,32 +65,31 @@ pub(super) async fn settle(
     };
     let outcome = match verdict(&stop) {
         Verdict::Park(needs) => {
+            let known = store::portals::find(&mut tx, scope)
+                .await?
+                .map(|portal| portal.needs);
             let next_check = (now + store::schedule::CHECK_INTERVAL).into();
             store::portals::save_needs(&mut tx, scope, &needs, next_check, now).await?;
-            let detail = json!({"needs": needs.iter().map(|need| need.code).collect::<Vec<_>>()});
-            store::audit::insert(&mut tx, scope, "worker", "portal.needs", &detail, now).await?;
-            run.save(&mut tx).await?;
+            if known.as_ref() != Some(&needs) {
+                let codes: Vec<_> = needs.iter().map(|need| need.code).collect();
+                let detail = json!({"needs": codes});
+                store::audit::insert(&mut tx, scope, "worker", "portal.needs", &detail, now)
+                    .await?;
+            }
             // A check has done its work; any other run is asked for again once the needs are met.
-            let state = if run.kind == RunKind::Check {
-                RunState::Succeeded
-            } else {
-                RunState::Failed
-            };
-            let error = (state == RunState::Failed).then(|| {
-                needs
-                    .iter()
-                    .map(|need| need.detail.as_str())
-                    .collect::<Vec<_>>()
-                    .join(" ")
-            });
-            runs::finish(&mut tx, scope, run_id, state, error.as_deref(), now).await?;
-            Outcome::Ended(state)
+            let words: Vec<&str> = needs.iter().map(|need| need.detail.as_str()).collect();
+            let error = (run.kind != RunKind::Check).then(|| words.join(" "));
+            end(run, &mut tx, error, now).await?
+        }
+        Verdict::Fail(reason) => end(run, &mut tx, Some(reason), now).await?,
+        Verdict::Wait(_) if run.progress.failures >= FAILURES && !is_transient(&stop) => {
+            end(run, &mut tx, Some(stop.to_string()), now).await?
         }
         Verdict::Wait(wait) => {
             run.progress.failures += 1;
             let wait = wait.unwrap_or_else(|| backoff(run.progress.failures));
             run.save(&mut tx).await?;
-            runs::postpone(&mut tx, scope, run_id, Some(now + wait), false).await?;
+            runs::postpone(&mut tx, scope, run_id, wait, false).await?;
             Outcome::Yielded
         }
     };
@@ -96,8 +97,35 @@ pub(super) async fn settle(
     Ok(outcome)
 }
 
+/// Ends the run as failed, with the reason, or as succeeded without one.
+async fn end(
+    run: &mut Run,
+    tx: &mut store::Tx,
+    error: Option<String>,
+    now: DateTime<Utc>,
+) -> Result<Outcome, store::Error> {
+    let state = if error.is_some() {
+        RunState::Failed
+    } else {
+        RunState::Succeeded
+    };
+    run.save(tx).await?;
+    runs::finish(tx, run.scope, run.id, state, error.as_deref(), now).await?;
+    Ok(Outcome::Ended(state))
+}
+
+/// Whether waiting may help.
+fn is_transient(stop: &Stop) -> bool {
+    match stop {
+        Stop::HubSpot(error) => error.is_transient(),
+        Stop::Thnks(error) => error.is_transient(),
+        _ => true,
+    }
+}
+
 enum Verdict {
     Park(Vec<Need>),
+    Fail(String),
     Wait(Option<TimeDelta>),
 }
 
@@ -106,10 +134,10 @@ fn verdict(stop: &Stop) -> Verdict {
     let wait = |after: Duration| Verdict::Wait(TimeDelta::from_std(after).ok());
     match stop {
         Stop::Needs(needs) => Verdict::Park(needs.clone()),
+        Stop::Idle(reason) => Verdict::Fail((*reason).to_owned()),
         Stop::HubSpot(hubspot::Error::MissingScopes { scopes }) => {
             Verdict::Park(setup::scopes_missing(scopes))
         }
-        Stop::HubSpot(hubspot::Error::Missing(_)) => Verdict::Park(vec![setup::object_missing()]),
         Stop::HubSpot(hubspot::Error::Revoked | hubspot::Error::Unauthorized(_)) => {
             Verdict::Wait(Some(SECOND_TRY))
         }

@@ -10,8 +10,8 @@ use hubspot::UpsertRow;
 use store::transactions::{Dirty, Refused, Written};
 use uuid::Uuid;
 
-use super::{Run, Stop, Target};
-use crate::App;
+use super::{Run, Stop, Target, prepare};
+use crate::{App, setup};
 
 /// Records per call: HubSpot's limit for a batch.
 const BATCH: i64 = 100;
@@ -35,7 +35,25 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
         .zip(&values)
         .map(|(trace_id, values)| UpsertRow { trace_id, values })
         .collect();
-    let answer = run.portal.upsert(&target.object_type_id, &rows).await?;
+    // A worker that was frozen may have lost the portal meanwhile: what it would send is old.
+    run.ensure_held(app).await?;
+    let answer = match run.portal.upsert(&target.object_type_id, &rows).await {
+        Err(hubspot::Error::Missing(_)) => {
+            if prepare::look_again(app, run).await? {
+                let again = "the object was looked at again".to_owned();
+                return Err(Stop::HubSpot(hubspot::Error::Unavailable(again)));
+            }
+            return Err(Stop::Needs(vec![setup::object_missing()]));
+        }
+        other => other?,
+    };
+    if answer.written.is_empty()
+        && !answer.refused.is_empty()
+        && prepare::look_again(app, run).await?
+    {
+        // Nothing at all was taken, which rows alone seldom do; the object is as it should be now.
+        return Ok(true);
+    }
 
     let records: HashMap<&str, RecordId> = answer
         .written

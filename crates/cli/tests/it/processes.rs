@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::browser::Browser;
 
 /// Long enough for a busy machine; nothing is judged by it.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A process that ends with its owner.
 pub struct Process(Child);
@@ -125,7 +125,7 @@ pub struct Stage {
     pub sandbox: Sandbox,
     pub browser: Browser,
     port: u16,
-    _web: Option<Process>,
+    web: Option<Process>,
 }
 
 impl Stage {
@@ -150,9 +150,9 @@ impl Stage {
             browser: Browser::open(&format!("http://localhost:{port}")),
             sandbox,
             port,
-            _web: None,
+            web: None,
         };
-        stage._web = Some(stage.spawn(&["serve"]));
+        stage.web = Some(stage.spawn(&["serve"]));
         stage.browser.wait_until_served().await;
         stage
     }

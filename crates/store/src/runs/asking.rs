@@ -7,6 +7,29 @@ use uuid::Uuid;
 
 use crate::{Conn, Error, PortalScope, db};
 
+/// Locks the portal against workers' commits until the transaction ends. Every transaction that asks for runs or ends
+/// them locks first of all here, as workers do, so that no two wait for each other in a ring.
+pub async fn lock(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
+    sqlx::query!(
+        "SELECT fence FROM portal_leases WHERE hub_id = $1 FOR UPDATE",
+        scope.hub_id().0
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(())
+}
+
+/// The same without waiting; `false` when somebody else has it.
+pub(crate) async fn try_lock(conn: &mut Conn, scope: PortalScope) -> Result<bool, Error> {
+    let locked = sqlx::query!(
+        "SELECT fence FROM portal_leases WHERE hub_id = $1 FOR UPDATE SKIP LOCKED",
+        scope.hub_id().0
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(locked.is_some())
+}
+
 /// A run that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Requested {
@@ -16,7 +39,7 @@ pub struct Requested {
     pub is_new: bool,
 }
 
-/// Asks for a run. While one of the same kind is open there is no second one; when that one has begun, another
+/// Asks for a run, in a transaction that began with [`lock`]. While one of the same kind is open there is no second one; when that one has begun, another
 /// follows it.
 pub async fn request(
     conn: &mut Conn,

@@ -14,7 +14,7 @@ pub async fn take_due(conn: &mut Conn, limit: i64) -> Result<Vec<RunId>, Error> 
         "UPDATE run_queue SET rung_at = now() WHERE run_id IN (
             SELECT run_id FROM run_queue
             WHERE due_at <= now() AND (rung_at IS NULL OR rung_at < now() - make_interval(secs => $2))
-            ORDER BY priority, due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+            ORDER BY priority, rung_at NULLS FIRST, due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
          RETURNING run_id",
         limit,
         RING_AGAIN_SECS

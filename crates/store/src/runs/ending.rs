@@ -1,19 +1,19 @@
 //! Letting go of a portal: for a while, for good, or for everybody.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::RunId;
 use domain::run::{RunKind, RunState};
 
 use super::asking::request;
 use crate::{Conn, Error, PortalScope, db};
 
-/// Lets go of the portal: the run goes on at `due_at` (now when `None`), and others of this portal may go before it.
+/// Lets go of the portal: the run goes on after `wait` by the database's clock, and others of this portal may go before it.
 /// Waiting for somebody else is no fault of the run's: `keep_starts` tells whether this start still counts.
 pub async fn postpone(
     conn: &mut Conn,
     scope: PortalScope,
     run_id: RunId,
-    due_at: Option<DateTime<Utc>>,
+    wait: TimeDelta,
     keep_starts: bool,
 ) -> Result<(), Error> {
     sqlx::query!(
@@ -26,9 +26,9 @@ pub async fn postpone(
     .execute(&mut *conn)
     .await?;
     sqlx::query!(
-        "UPDATE run_queue SET due_at = coalesce($2, now()), rung_at = NULL WHERE run_id = $1",
+        "UPDATE run_queue SET due_at = now() + make_interval(secs => $2), rung_at = NULL WHERE run_id = $1",
         run_id.0,
-        due_at
+        wait.as_seconds_f64()
     )
     .execute(&mut *conn)
     .await?;
@@ -59,11 +59,22 @@ pub async fn finish(
         .execute(&mut *conn)
         .await?;
     release(conn, scope).await?;
+    let kind = RunKind::from_stored(&row.kind).ok_or(Error::Corrupt {
+        table: "runs",
+        column: "kind",
+    })?;
+    if kind == RunKind::Check {
+        // A parked portal is looked at each minute: of that only the latest is worth keeping.
+        sqlx::query!(
+            "DELETE FROM runs WHERE hub_id = $1 AND kind = 'check' AND finished_at < $2 AND run_id <> $3",
+            scope.hub_id().0,
+            now - TimeDelta::hours(1),
+            run_id.0
+        )
+        .execute(&mut *conn)
+        .await?;
+    }
     if row.wanted_again && state == RunState::Succeeded {
-        let kind = RunKind::from_stored(&row.kind).ok_or(Error::Corrupt {
-            table: "runs",
-            column: "kind",
-        })?;
         request(conn, scope, kind, &row.requested_by, now).await?;
     }
     Ok(())
@@ -87,27 +98,30 @@ pub(super) async fn release(conn: &mut Conn, scope: PortalScope) -> Result<(), E
     db::ring(conn).await
 }
 
-/// Ends every open run of a portal, for a portal that is parked or disconnected.
+/// Ends every open run of a portal, for a portal that is disconnected. Call it before anything else of the transaction:
+/// it locks in the order in which workers do (lease, board, runs, then the rest), so that neither waits for the other in
+/// a ring. A worker's next commit finds that the fence has moved on.
 pub async fn fail_open(
     conn: &mut Conn,
     scope: PortalScope,
     reason: &str,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
+    let hub_id = scope.hub_id().0;
     sqlx::query!(
-        "UPDATE runs SET state = 'failed', error = $2, finished_at = $3 WHERE hub_id = $1 AND state IN ('queued', 'running')",
-        scope.hub_id().0,
-        reason,
-        now
+        "UPDATE portal_leases SET fence = fence + 1, lease_until = '-infinity', run_id = NULL WHERE hub_id = $1",
+        hub_id
     )
     .execute(&mut *conn)
     .await?;
-    sqlx::query!("DELETE FROM run_queue WHERE hub_id = $1", scope.hub_id().0)
+    sqlx::query!("DELETE FROM run_queue WHERE hub_id = $1", hub_id)
         .execute(&mut *conn)
         .await?;
     sqlx::query!(
-        "UPDATE portal_leases SET fence = fence + 1, lease_until = '-infinity', run_id = NULL WHERE hub_id = $1",
-        scope.hub_id().0
+        "UPDATE runs SET state = 'failed', error = $2, finished_at = $3 WHERE hub_id = $1 AND state IN ('queued', 'running')",
+        hub_id,
+        reason,
+        now
     )
     .execute(conn)
     .await?;

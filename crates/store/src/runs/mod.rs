@@ -7,7 +7,8 @@ mod claiming;
 mod ending;
 mod showing;
 
-pub use asking::{Requested, find_scope, request};
+pub(crate) use asking::try_lock;
+pub use asking::{Requested, find_scope, lock, request};
 pub use board::{next_due_secs, take_due};
 pub use claiming::{Claim, Claimed, LEASE_SECS, Progress, claim, hold, save_progress};
 pub use ending::{fail_open, finish, postpone};

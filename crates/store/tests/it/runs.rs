@@ -136,15 +136,9 @@ async fn a_waiting_run_is_due_as_soon_as_the_other_lets_go() {
     claim(&world, portal, backfill).await;
     assert_eq!(claim(&world, portal, check).await, Claim::Busy);
     let mut tx = world.db.begin(portal).await.unwrap();
-    runs::postpone(
-        &mut tx,
-        portal,
-        backfill,
-        Some(now() + TimeDelta::days(9_000)),
-        false,
-    )
-    .await
-    .unwrap();
+    runs::postpone(&mut tx, portal, backfill, TimeDelta::days(9_000), false)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     let mut tx = world.db.begin_unscoped().await.unwrap();
     assert_eq!(runs::take_due(&mut tx, 10).await.unwrap(), [check]);

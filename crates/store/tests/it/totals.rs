@@ -115,7 +115,7 @@ async fn take(world: &World, portal: PortalScope, step: Step, run: RunId) {
                 .unwrap();
         }
         Step::Associate(count, found) => {
-            let due = associations::list_due(&mut tx, portal, i64::try_from(count).unwrap())
+            let due = associations::list_due(&mut tx, portal, run, i64::try_from(count).unwrap())
                 .await
                 .unwrap();
             let decisions: Vec<(TransactionId, Decision)> = due

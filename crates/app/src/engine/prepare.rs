@@ -1,0 +1,124 @@
+//! Before the first step: is the portal ready, and if not, what makes it so?
+
+use domain::portal::{Need, NeedCode};
+use domain::run::RunKind;
+use store::portals::Portal;
+use store::runs;
+
+use super::{Run, Stop, Target, api_key, settle};
+use crate::App;
+use crate::setup::{self, Setup};
+
+/// The target to write to; `None` when there is nothing more to do: a check ends here. No call while all is well.
+pub(super) async fn step(app: &App, run: &mut Run) -> Result<Option<Target>, Stop> {
+    let portal = find(app, run).await?;
+    if portal.disconnected_at.is_some() {
+        return Err(Stop::Idle("the portal is disconnected"));
+    }
+    if portal.paused_at.is_some() {
+        return Err(Stop::Idle("the portal is paused"));
+    }
+    if !portal.thnks_connected {
+        return Err(Stop::Needs(vec![settle::thnks_key_missing()]));
+    }
+    if run.kind != RunKind::Check
+        && portal.needs.is_empty()
+        && let (Some(object_type_id), Some(association_types)) =
+            (&portal.object_type_id, &portal.association_types)
+    {
+        return Ok(Some(Target {
+            object_type_id: object_type_id.clone(),
+            association_types: association_types.clone(),
+        }));
+    }
+    if portal.needs.iter().any(is_about_thnks) {
+        let key = api_key(app, run.scope).await?;
+        let organization = app.thnks.organization(&key).await?;
+        if !organization.hubspot_enabled {
+            return Err(Stop::Thnks(thnks::Error::IntegrationDisabled));
+        }
+    }
+    let target = set_up(app, run, &portal).await?;
+    Ok((run.kind != RunKind::Check).then_some(target))
+}
+
+/// Looks at the object once more in a run, because HubSpot refuses what is written to it: somebody may have deleted or
+/// changed it. `false` when this run has looked before.
+pub(super) async fn look_again(app: &App, run: &mut Run) -> Result<bool, Stop> {
+    if run.progress.rechecked {
+        return Ok(false);
+    }
+    run.progress.rechecked = true;
+    let portal = find(app, run).await?;
+    set_up(app, run, &portal).await?;
+    Ok(true)
+}
+
+/// Finds, makes or repairs the object and stores where it is.
+async fn set_up(app: &App, run: &mut Run, portal: &Portal) -> Result<Target, Stop> {
+    let (target, repaired) = match setup::prepare(&run.portal, &run.scopes).await? {
+        Setup::Needs(needs) => return Err(Stop::Needs(needs)),
+        Setup::Ready {
+            object_type_id,
+            association_types,
+            repaired,
+        } => (
+            Target {
+                object_type_id,
+                association_types,
+            },
+            repaired,
+        ),
+    };
+    let now = app.now();
+    let mut tx = run.begin(app).await?;
+    let is_another = portal
+        .object_type_id
+        .as_ref()
+        .is_some_and(|known| *known != target.object_type_id);
+    if is_another {
+        // Somebody deleted the object, and it was made again: its records are gone.
+        store::transactions::forget_records(&mut tx, run.scope).await?;
+    } else if repaired || portal.needs.iter().any(is_about_properties) {
+        // A property that was made again is empty on every record.
+        store::transactions::mark_all_dirty(&mut tx, run.scope).await?;
+    }
+    store::portals::save_object(
+        &mut tx,
+        run.scope,
+        &target.object_type_id,
+        &target.association_types,
+    )
+    .await?;
+    store::portals::save_needs(&mut tx, run.scope, &[], None, now).await?;
+    if run.kind == RunKind::Check && !portal.needs.is_empty() {
+        let kind = if portal.backfilled_at.is_some() {
+            RunKind::Sync
+        } else {
+            RunKind::Backfill
+        };
+        runs::request(&mut tx, run.scope, kind, "needs met", now).await?;
+    }
+    run.commit(tx).await?;
+    Ok(target)
+}
+
+async fn find(app: &App, run: &Run) -> Result<Portal, Stop> {
+    let mut tx = app.db.begin(run.scope).await?;
+    let portal = store::portals::find(&mut tx, run.scope).await?;
+    Ok(portal.ok_or(crate::Error::NotConnected)?)
+}
+
+fn is_about_thnks(need: &Need) -> bool {
+    matches!(
+        need.code,
+        NeedCode::ThnksKeyMissing | NeedCode::ThnksKeyRefused | NeedCode::ThnksIntegrationDisabled
+    )
+}
+
+fn is_about_properties(need: &Need) -> bool {
+    matches!(
+        need.code,
+        NeedCode::PropertyMissing | NeedCode::PropertyDiffers | NeedCode::PropertyLimit
+    )
+}

@@ -1,0 +1,37 @@
+//! What follows a fresh grant or a fresh key.
+
+use domain::run::RunKind;
+use domain::schedule::next_slot;
+use store::PortalScope;
+
+use crate::App;
+
+/// Asks for the work that a fresh grant or key makes possible, if Thnks is connected, and plans the syncs: the first
+/// backfill; a look at what was missing; or a sync, to make good what was missed meanwhile.
+pub(crate) async fn begin_work(
+    app: &App,
+    tx: &mut store::Tx,
+    scope: PortalScope,
+    actor: &str,
+) -> Result<(), store::Error> {
+    let now = app.now();
+    let Some(portal) = store::portals::find(tx, scope).await? else {
+        return Ok(());
+    };
+    if !portal.thnks_connected || portal.paused_at.is_some() {
+        return Ok(());
+    }
+    let kind = if !portal.needs.is_empty() {
+        RunKind::Check
+    } else if portal.backfilled_at.is_none() {
+        RunKind::Backfill
+    } else {
+        RunKind::Sync
+    };
+    store::runs::request(tx, scope, kind, actor, now).await?;
+    if store::schedule::find_next_sync(tx, scope).await?.is_none() {
+        let next = next_slot(scope.hub_id(), app.config.sync_interval, now);
+        store::schedule::save_next_sync(tx, scope, Some(next)).await?;
+    }
+    Ok(())
+}
