@@ -61,7 +61,9 @@ export async function readOrphans(page) {
 /** How many gifts the progress says are done; null while no progress is shown. */
 export function readDone(page) {
   return page.evaluate(() => {
-    const text = document.querySelector('.progress__figure')?.firstChild?.textContent
-    return text ? Number(text.replace(/\D/g, '')) : null
+    const figure = document.querySelector('.progress__figure')
+    const text = figure?.firstChild?.textContent
+    // While reading, the figure counts what was found; what is done begins after it.
+    return text && !figure.textContent.includes('found') ? Number(text.replace(/\D/g, '')) : null
   })
 }

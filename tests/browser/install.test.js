@@ -167,7 +167,7 @@ test('an admin installs, watches the backfill, reads the numbers and links orpha
 
   await step('the page for the Thnks key is as careful as the others', async () => {
     await page.goto(new URL(`/portals/${hub}/connect`, page.url()).href)
-    await page.getByLabel('Thnks API key').waitFor()
+    await page.getByLabel('Thnks API key', { exact: true }).waitFor()
     await inspect('connect')
   })
 

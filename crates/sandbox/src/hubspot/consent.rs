@@ -22,7 +22,7 @@ const PICKER_LIMIT: usize = 50;
 
 const CSS: &str = "\
 body{margin:0;font:16px/1.5 system-ui,sans-serif;background:#f5f8fa;color:#33475b}\
-header{background:#2d3e50;color:#fff;padding:1rem 1.5rem;font-weight:600}header span{color:#ff7a59}\
+header{background:#2d3e50;color:#fff;padding:1rem 1.5rem;font-weight:600}header span{color:#ffa68f}\
 main{max-width:34rem;margin:2.5rem auto;background:#fff;border:1px solid #cbd6e2;border-radius:6px;padding:2rem}\
 h1{font-size:1.4rem;margin:0 0 .5rem}h2{font-size:1rem;margin:1.5rem 0 .25rem}ul{margin:.25rem 0;padding-left:1.2rem}\
 code{font-size:.875rem}label{display:block;padding:.4rem 0}.note{color:#516f90;font-size:.9rem}\

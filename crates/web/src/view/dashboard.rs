@@ -207,6 +207,9 @@ impl DashboardPage {
 fn orphans_text(status: &PortalStatus) -> &'static str {
     match (status.orphans, status.transactions) {
         (0, 0) => "Records without a contact in HubSpot will be counted here.",
+        (0, _) if status.state == PortalState::Backfilling => {
+            "Records without a contact are counted once the history is in."
+        }
         (0, _) => "Every record is linked to a contact.",
         _ => {
             "Records whose recipient is no contact in HubSpot yet. Add the contact in HubSpot, then let us look again."

@@ -15,6 +15,8 @@ pub struct Progress {
     pub sentence: &'static str,
     /// How many are done, grouped.
     pub done: String,
+    /// What is counted while the total is not known.
+    pub so_far: &'static str,
     /// Out of how many, grouped, where that is known.
     pub total: Option<String>,
     /// The bar's values, where the total is known.
@@ -41,6 +43,7 @@ impl Progress {
                 title: "Your history arrives soon",
                 sentence: "The import starts within moments. You can close this page; it goes on by itself.",
                 done: format::number(status.transactions),
+                so_far: "found so far",
                 total: None,
                 bar: None,
                 facts: vec!["Waiting for a worker".to_owned()],
@@ -74,14 +77,15 @@ impl Progress {
             max,
         });
         // While reading nothing is written yet; what is found grows.
-        let done = match run.phase {
-            Some(Phase::Reading) => status.transactions,
-            _ => run.done,
+        let (done, so_far) = match run.phase {
+            Some(Phase::Reading) => (status.transactions, "found so far"),
+            _ => (run.done, "so far"),
         };
         Self {
             title,
             sentence,
             done: format::number(done),
+            so_far,
             total: total.map(format::number),
             bar,
             facts: facts(run, status, bar, now),

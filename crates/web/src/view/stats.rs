@@ -93,6 +93,7 @@ fn money(name: &'static str, definition: &str, mut amounts: Vec<Money>) -> Stat 
             (0, _) => "No amounts yet".to_owned(),
             (1, _) => "One currency".to_owned(),
             (_, 0) => format!("{currencies} currencies"),
+            (_, 1) => "1 more currency".to_owned(),
             _ => format!("{hidden} more currencies"),
         },
         wide: true,
