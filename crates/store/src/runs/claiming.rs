@@ -89,10 +89,7 @@ pub async fn claim(
         release(conn, scope).await?;
         return Ok(Claim::Gone);
     };
-    let kind = RunKind::from_stored(&row.kind).ok_or(Error::Corrupt {
-        table: "runs",
-        column: "kind",
-    })?;
+    let kind = super::kind_from(&row.kind)?;
     if row.starts_without_progress > STARTS_WITHOUT_PROGRESS {
         let reason = format!("gave up after {STARTS_WITHOUT_PROGRESS} starts without progress");
         finish(conn, scope, run_id, RunState::Dead, Some(&reason), now).await?;

@@ -59,10 +59,7 @@ pub async fn finish(
         .execute(&mut *conn)
         .await?;
     release(conn, scope).await?;
-    let kind = RunKind::from_stored(&row.kind).ok_or(Error::Corrupt {
-        table: "runs",
-        column: "kind",
-    })?;
+    let kind = super::kind_from(&row.kind)?;
     if kind == RunKind::Check {
         // A parked portal is looked at each minute: of that only the latest is worth keeping.
         sqlx::query!(

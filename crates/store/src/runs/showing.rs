@@ -2,9 +2,10 @@
 
 use domain::RunId;
 use domain::portal::{CurrentRun, LastRun};
-use domain::run::{RunKind, RunState};
+use domain::run::RunState;
 use serde_json::Value;
 
+use super::{kind_from, state_from};
 use crate::{Conn, Error, PortalScope};
 
 /// The run in work, else the next that waits.
@@ -23,14 +24,8 @@ pub async fn find_current(
     row.map(|row| {
         Ok(CurrentRun {
             id: RunId(row.run_id),
-            kind: RunKind::from_stored(&row.kind).ok_or(Error::Corrupt {
-                table: "runs",
-                column: "kind",
-            })?,
-            state: RunState::from_stored(&row.state).ok_or(Error::Corrupt {
-                table: "runs",
-                column: "state",
-            })?,
+            kind: kind_from(&row.kind)?,
+            state: state_from(&row.state)?,
             done: row.done,
             total: row.total,
             started_at: row.started_at,
@@ -55,14 +50,8 @@ pub async fn find_last(conn: &mut Conn, scope: PortalScope) -> Result<Option<Las
     row.map(|row| {
         Ok(LastRun {
             id: RunId(row.run_id),
-            kind: RunKind::from_stored(&row.kind).ok_or(Error::Corrupt {
-                table: "runs",
-                column: "kind",
-            })?,
-            state: RunState::from_stored(&row.state).ok_or(Error::Corrupt {
-                table: "runs",
-                column: "state",
-            })?,
+            kind: kind_from(&row.kind)?,
+            state: state_from(&row.state)?,
             finished_at: row.finished_at,
         })
     })
@@ -99,10 +88,7 @@ pub async fn find(
     .await?;
     row.map(|row| {
         Ok(Account {
-            state: RunState::from_stored(&row.state).ok_or(Error::Corrupt {
-                table: "runs",
-                column: "state",
-            })?,
+            state: state_from(&row.state)?,
             done: row.done,
             total: row.total,
             counts: row.counts,
