@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
 use app::engine::{self, Outcome};
 use app::install::{Begin, Callback, Completed, Started};
@@ -13,7 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::HubId;
 use domain::portal::{NeedCode, PortalState, PortalStatus};
 use domain::run::RunKind;
-use sandbox::{Control, DEMO_HUB_ID, DEMO_ORGANIZATION_ID, Rules, Sandbox, Verdict, WorldSpec};
+use sandbox::{Control, DEMO_HUB_ID, DEMO_ORGANIZATION_ID, Sandbox, Verdict, WorldSpec};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use store::testing::ScratchDatabase;
@@ -35,6 +36,24 @@ pub struct World {
     is_over: AtomicBool,
 }
 
+/// One process's budget; a wait that HubSpot asks for passes on the world's clock.
+struct PassingBudget {
+    inner: hubspot::LocalBudget,
+    passed_millis: Arc<AtomicI64>,
+}
+
+#[async_trait::async_trait]
+impl hubspot::Budget for PassingBudget {
+    async fn acquire(&self, hub: HubId, class: hubspot::CallClass) -> Result<(), Duration> {
+        self.inner.acquire(hub, class).await
+    }
+
+    async fn block(&self, _: HubId, wait: Duration) {
+        let millis = i64::try_from(wait.as_millis()).unwrap();
+        self.passed_millis.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
 /// What HubSpot brings back to the callback.
 pub struct Back {
     pub code: String,
@@ -48,26 +67,23 @@ pub fn scope() -> PortalScope {
 
 /// Gifts in the demonstration's proportions.
 pub async fn world(gifts: usize) -> World {
-    with(|spec| WorldSpec::small(spec.now, gifts), |_| {}).await
+    with(|config| config.world = WorldSpec::small(config.world.now, gifts)).await
 }
 
 /// A portal and an organization without anything in them.
 pub async fn empty_world() -> World {
-    with(|spec| spec, |_| {}).await
+    with(|_| {}).await
 }
 
-/// A world that a test changes before it starts.
-pub async fn with(
-    spec: impl FnOnce(WorldSpec) -> WorldSpec,
-    rules: impl FnOnce(&mut Rules),
-) -> World {
+/// A world that a test changes before it starts; empty unless it says otherwise.
+pub async fn with(change: impl FnOnce(&mut sandbox::Config)) -> World {
     let passed_millis = Arc::new(AtomicI64::new(0));
     let (machine, passed) = (app::system_clock(), Arc::clone(&passed_millis));
     let clock: Clock =
         Arc::new(move || machine() + TimeDelta::milliseconds(passed.load(Ordering::SeqCst)));
-    let mut config = sandbox::Config::new(spec(WorldSpec::empty(clock())));
+    let mut config = sandbox::Config::new(WorldSpec::empty(clock()));
     config.clock = Arc::clone(&clock);
-    rules(&mut config.rules);
+    change(&mut config);
     let sandbox = sandbox::start(config).await.unwrap();
     let scratch = ScratchDatabase::create().await;
     let public_url: Url = "http://localhost:3000/".parse().unwrap();
@@ -81,7 +97,10 @@ pub async fn with(
             app_id: Some(sandbox::APP_ID),
             redirect_uri: public_url.join("/oauth/callback").unwrap(),
         },
-        Arc::new(hubspot::LocalBudget::new(100)),
+        Arc::new(PassingBudget {
+            inner: hubspot::LocalBudget::new(100),
+            passed_millis: Arc::clone(&passed_millis),
+        }),
     )
     .unwrap();
     let thnks = thnks::Client::new(&thnks::Config {
@@ -328,8 +347,20 @@ impl World {
         portals.any(|portal| portal["hub_id"] == hub_id && portal["installed"] == true)
     }
 
+    /// Tries to refresh a token, refused ones included: those belong to no portal.
+    pub fn refreshes(&self) -> u64 {
+        let nobodys = self.control.counters(None).by_kind;
+        self.calls("oauth.refresh") + nobodys.get("oauth.refresh").copied().unwrap_or(0)
+    }
+
+    /// All calls that HubSpot has had from the portal, those about tokens left out.
     pub fn all_calls(&self) -> u64 {
-        self.control.counters(Some(HUB)).total
+        let counters = self.control.counters(Some(HUB));
+        let kinds = counters.by_kind.iter();
+        kinds
+            .filter(|(kind, _)| !kind.starts_with("oauth."))
+            .map(|(_, count)| count)
+            .sum()
     }
 
     /// The portal's rows of a table.
@@ -353,16 +384,74 @@ impl World {
 
     /// What HubSpot answers to a GET with the portal's own token.
     pub async fn hubspot(&self, path: &str) -> Value {
+        self.hubspot_call("GET", path, &Value::Null).await
+    }
+
+    /// What HubSpot answers to a call with the portal's own token.
+    pub async fn hubspot_call(&self, method: &str, path: &str, body: &Value) -> Value {
         let token = app::access::tokens(&self.app)
             .current(HubId(HUB))
             .await
             .unwrap();
-        let url = self.sandbox.as_ref().unwrap().hubspot_url().join(path);
+        let url = self
+            .sandbox
+            .as_ref()
+            .unwrap()
+            .hubspot_url()
+            .join(path)
+            .unwrap();
         let http = hubspot::http_client().build().unwrap();
-        let request = http.get(url.unwrap()).bearer_auth(token.expose_secret());
-        let answer = request.send().await.unwrap();
-        assert_eq!(answer.status().as_u16(), 200, "{path}");
-        answer.json().await.unwrap()
+        let request = match method {
+            "GET" => http.get(url),
+            "DELETE" => http.delete(url),
+            "PATCH" => http.patch(url).json(body),
+            _ => http.post(url).json(body),
+        };
+        let answer = request
+            .bearer_auth(token.expose_secret())
+            .send()
+            .await
+            .unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status.is_success(), "{method} {path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// Does as an admin does in HubSpot's settings, who may change definitions whatever our app may.
+    pub async fn by_hand(&self, method: &str, path: &str, body: &Value) -> Value {
+        let (rules, granted) = (self.control.rules(), self.granted().await);
+        let all = sandbox::App::default();
+        let scopes = [all.required_scopes, all.optional_scopes].concat();
+        self.control.set_scopes(HUB, &scopes).unwrap();
+        self.control
+            .merge_rules(&serde_json::json!({"schema_write_approved": true}))
+            .unwrap();
+        let answer = self.hubspot_call(method, path, body).await;
+        self.control.set_rules(rules);
+        self.control.set_scopes(HUB, &granted).unwrap();
+        answer
+    }
+
+    /// The scopes that our connection has stored.
+    async fn granted(&self) -> Vec<String> {
+        let rows = self.rows("connections").await;
+        serde_json::from_value(rows[0]["scopes"].clone()).unwrap()
+    }
+
+    /// The records of a kind that a transaction's record is linked to at HubSpot.
+    pub async fn links(&self, transaction_id: &str, kind: &str) -> Vec<u64> {
+        let record_id = self.row(transaction_id).await["record_id"].to_string();
+        let path = format!(
+            "/crm/objects/2026-09/{}/{record_id}/associations/{kind}",
+            self.object().await
+        );
+        let answer = self.hubspot(&path).await;
+        let results = answer["results"].as_array().unwrap().iter();
+        let mut ids: Vec<u64> = results
+            .map(|link| link["toObjectId"].as_u64().unwrap())
+            .collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// The object's definition at HubSpot.

@@ -6,7 +6,6 @@ use chrono::TimeDelta;
 use domain::HubId;
 use domain::portal::PortalState;
 use domain::run::RunKind;
-use sandbox::Rules;
 use sandbox::control::NewPortal;
 
 use crate::harness::{Back, HUB, World, empty_world, scope, with, world};
@@ -206,7 +205,7 @@ async fn a_state_is_taken_once() {
 
 #[tokio::test]
 async fn a_state_is_refused_after_ten_minutes() {
-    let world = with(|spec| spec, |rules: &mut Rules| rules.code_secs = 3_600).await;
+    let world = with(|config| config.rules.code_secs = 3_600).await;
     let started = world.begin(None).await;
     let back = world.consent(&started, HUB, None).await;
     world.let_pass(TimeDelta::minutes(10));
@@ -262,7 +261,7 @@ async fn a_refused_consent_uses_up_the_state() {
 
 #[tokio::test]
 async fn missing_optional_scopes_are_named_on_the_dashboard() {
-    let world = with(|spec| spec, |rules| rules.schema_write_approved = false).await;
+    let world = with(|config| config.rules.schema_write_approved = false).await;
     world.install(None).await;
     let dashboard =
         app::dashboard::load(&world.app, &scope(), domain::statistics::Range::default())
@@ -270,5 +269,75 @@ async fn missing_optional_scopes_are_named_on_the_dashboard() {
             .unwrap();
     let names: Vec<&str> = dashboard.optional_missing.iter().map(|s| s.name).collect();
     assert_eq!(names, ["crm.schemas.custom.write"]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_missing_required_scope_is_named_and_leaves_nothing() {
+    const MISSING: &str = "crm.objects.custom.write";
+    let world = with(|config| config.app.required_scopes.retain(|scope| scope != MISSING)).await;
+    let link = world.setup_link().await;
+    let mut started = world.begin(Some(&link)).await;
+    // A browser in other hands asks for less.
+    let url = started
+        .authorize_url
+        .as_str()
+        .replace(&format!("%20{MISSING}"), "");
+    assert_ne!(url, started.authorize_url.as_str());
+    started.authorize_url = url.parse().unwrap();
+    let back = world.consent(&started, HUB, None).await;
+    match world.complete(&back).await {
+        Err(Error::ScopesMissing { missing }) => assert_eq!(missing, [MISSING]),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("installed without {MISSING}"),
+    }
+    assert_nothing_stored(&world).await;
+    assert_state_spent(&world, &back).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_first_person_of_a_portal_owns_it_and_the_next_is_a_member() {
+    let world = empty_world().await;
+    let user = |id, name: &str| sandbox::User {
+        id,
+        email: format!("{name}@acme.example"),
+        name: name.into(),
+        super_admin: true,
+    };
+    let portal = NewPortal {
+        users: vec![user(11, "ana"), user(12, "ben")],
+        ..other_portal()
+    };
+    world.control.add_portal(&portal).unwrap();
+    for (user_id, role) in [(11, Role::Owner), (12, Role::Member), (11, Role::Owner)] {
+        let started = app::install::begin(&world.app, Begin::Login).await.unwrap();
+        let back = world.consent(&started, 77, Some(user_id)).await;
+        let completed = world.complete(&back).await.unwrap();
+        let session = world.session(&completed.session_token).await.unwrap();
+        assert_eq!((session.user_id.0, session.role), (user_id, role));
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_install_in_mid_backfill_keeps_the_cursor_and_finishes() {
+    let world = world(1_100).await;
+    world.install_from_link().await;
+    let stopped = tokio_util::sync::CancellationToken::new();
+    stopped.cancel();
+    let run_id = app::schedule::take_due(&world.app, 1).await.unwrap()[0];
+    app::engine::work(&world.app, run_id, &stopped)
+        .await
+        .unwrap();
+    let before = world.runs().await[0]["progress"].clone();
+    assert!(before["cursor"].is_string(), "{before}");
+    world.install(None).await;
+    let runs = world.runs().await;
+    assert_eq!((runs.len(), &runs[0]["progress"]), (1, &before));
+    world.drain().await;
+    assert_eq!(world.assert_good().await.records, 1_100);
+    // No page was read twice: three of 500 make 1,100 gifts.
+    assert_eq!(world.runs().await[0]["counts"]["read"], 1_100);
     world.end().await;
 }

@@ -2,5 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod backfill;
+mod connect;
+mod faults;
+mod grants;
 mod harness;
 mod install;
+mod leases;
+mod sessions;
+mod setup;
+mod sync;
