@@ -84,6 +84,8 @@ CREATE TABLE thnks_connections (
     hub_id bigint PRIMARY KEY REFERENCES portals,
     -- The Thnks API key, sealed.
     api_key bytea NOT NULL,
+    -- Thnks' own id of the organization, once Thnks has told it: another one's gifts must not mix in.
+    thnks_organization_id text,
     organization_name text,
     connected_at timestamptz NOT NULL
 );

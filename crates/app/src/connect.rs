@@ -3,6 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use store::PortalScope;
+use store::thnks_connections::ThnksConnection;
 
 use crate::cipher::Place;
 use crate::session::Session;
@@ -20,6 +21,9 @@ pub enum Error {
     /// The organization's plan lacks the HubSpot integration.
     #[error("the organization's Thnks plan lacks the HubSpot integration")]
     IntegrationDisabled,
+    /// The portal holds the gifts of another organization.
+    #[error("the key is another organization's")]
+    OtherOrganization,
     /// Thnks does not answer.
     #[error("Thnks is unavailable")]
     ThnksUnavailable,
@@ -58,8 +62,15 @@ pub async fn connect(app: &App, session: &Session, key: &SecretString) -> Result
         .seal(api_key_place(scope, &scope.hub_id().to_string()), &key);
     let mut tx = app.db.begin(scope).await?;
     store::runs::lock(&mut tx, scope).await?;
-    store::thnks_connections::upsert(&mut tx, scope, &sealed, Some(&organization.name), now)
-        .await?;
+    if is_another(&mut tx, scope, &organization.id).await? {
+        return Err(Error::OtherOrganization);
+    }
+    let connection = ThnksConnection {
+        api_key: &sealed,
+        organization_id: Some(&organization.id),
+        organization_name: Some(&organization.name),
+    };
+    store::thnks_connections::upsert(&mut tx, scope, &connection, now).await?;
     install::begin_work(app, &mut tx, scope, &session.actor()).await?;
     let detail = json!({"thnks_organization": organization.id});
     store::audit::insert(
@@ -73,6 +84,16 @@ pub async fn connect(app: &App, session: &Session, key: &SecretString) -> Result
     .await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(())
+}
+
+/// Whether the portal is connected to another organization than this one.
+pub(crate) async fn is_another(
+    tx: &mut store::Tx,
+    scope: PortalScope,
+    organization_id: &str,
+) -> Result<bool, store::Error> {
+    let known = store::thnks_connections::find_organization_id(tx, scope).await?;
+    Ok(known.is_some_and(|known| known != organization_id))
 }
 
 /// Where a portal's Thnks key belongs.

@@ -252,6 +252,14 @@ fn of_install(error: &install::Error) -> Problem {
             format!("It was made for HubSpot portal {expected}; you chose portal {got}. Nothing was stored."),
         )
         .remedied_by(&["Open the link again and choose the right portal on HubSpot’s page."]),
+        install::Error::OtherOrganization => Problem::new(
+            StatusCode::CONFLICT,
+            "other_organization",
+            "This portal belongs to another Thnks organization",
+            "Its records are the gifts of another organization; two must not mix. Nothing was stored.",
+        )
+        .remedied_by(&["Open the setup link again and choose your own portal on HubSpot’s page."])
+        .then("/login", "Sign in"),
         install::Error::OwnerNeeded => Problem::new(
             StatusCode::FORBIDDEN,
             "owner_needed",
@@ -307,6 +315,10 @@ pub fn of_connect(error: connect::Error) -> Result<(StatusCode, &'static str), E
         connect::Error::IntegrationDisabled => Ok((
             StatusCode::UNPROCESSABLE_ENTITY,
             "The key is right, but your Thnks plan does not include the HubSpot integration. Ask Thnks to switch it on.",
+        )),
+        connect::Error::OtherOrganization => Ok((
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "This key belongs to another Thnks organization than the gifts in this portal. Enter a key of the same organization.",
         )),
         connect::Error::ThnksUnavailable => Ok((
             StatusCode::SERVICE_UNAVAILABLE,

@@ -1,7 +1,7 @@
 //! The door for browsers: every URL, page, cookie and status code, and nothing of the product's rules.
 //!
-//! Read in this order: [`router`] (the only list of URLs), `access` (who gets in), `handlers`, `view` (what pages show),
-//! `error` (the only place that knows status codes), `answer` (what every answer has in common), [`serve`].
+//! Read in this order: [`mod@router`] (the only list of URLs), `access` (who gets in), `handlers`, `view` (what pages show),
+//! `error` (the only place that knows status codes), `answer` (what every answer has in common), [`serve()`].
 
 mod access;
 mod answer;

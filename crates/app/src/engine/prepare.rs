@@ -6,8 +6,8 @@ use store::portals::Portal;
 use store::runs;
 
 use super::{Run, Stop, Target, api_key, settle};
-use crate::App;
 use crate::setup::{self, Setup};
+use crate::{App, access};
 
 /// The target to write to; `None` when there is nothing more to do: a check ends here. No call while all is well.
 pub(super) async fn step(app: &App, run: &mut Run) -> Result<Option<Target>, Stop> {
@@ -17,6 +17,10 @@ pub(super) async fn step(app: &App, run: &mut Run) -> Result<Option<Target>, Sto
     }
     if portal.paused_at.is_some() {
         return Err(Stop::Idle("the portal is paused"));
+    }
+    if run.kind == RunKind::Sync {
+        // While there is nothing to write, an uninstall shows only when the token is refreshed.
+        access::tokens(app).current(run.scope.hub_id()).await?;
     }
     if !portal.thnks_connected {
         return Err(Stop::Needs(vec![settle::thnks_key_missing()]));

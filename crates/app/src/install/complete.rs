@@ -1,14 +1,17 @@
 //! The callback: from HubSpot's code to a stored portal and an open session.
 
 use domain::{HubId, scopes};
+use secrecy::SecretString;
 use serde_json::json;
 use store::install_states::{InstallState, Purpose};
 use store::members::Role;
+use store::organizations::SetupLink;
 use store::portals::AccountDetails;
+use store::thnks_connections::ThnksConnection;
 use store::{PortalScope, connections};
 
 use super::{Callback, Completed, Error, begin_work, hex, take_state, usable, verifier_place};
-use crate::{App, access, tokens};
+use crate::{App, access, connect, tokens};
 
 /// Finishes an authorization: checks the state, exchanges the code, and stores portal, grant, person and session in one
 /// transaction. With a setup link Thnks is connected and the backfill asked for as well.
@@ -47,30 +50,12 @@ async fn store_grant(
     state: &InstallState,
     grant: &hubspot::Grant,
 ) -> Result<Completed, Error> {
-    let now = app.now();
     let missing = scopes::missing(&grant.scopes);
     if !missing.is_empty() {
         return Err(Error::ScopesMissing { missing });
     }
-    let Some(refresh_token) = &grant.refresh_token else {
-        return Err(Error::HubSpotUnavailable(hubspot::Error::Unreadable(
-            "the grant has no refresh token".into(),
-        )));
-    };
-    let mut tx = app.db.begin_unscoped().await?;
-    let link = match state.setup_link_id {
-        None => None,
-        Some(id) => Some(usable(
-            store::organizations::find_setup_link(&mut tx, id).await?,
-            now,
-        )?),
-    };
-    let organization = match &link {
-        None => None,
-        Some(link) => store::organizations::find_api_key(&mut tx, link.organization_id).await?,
-    };
-    drop(tx);
-    if let Some(expected) = link.as_ref().and_then(|link| link.bound_to)
+    let offer = find_offer(app, state).await?;
+    if let Some(expected) = offer.as_ref().and_then(|offer| offer.link.bound_to)
         && expected != grant.hub_id
     {
         return Err(Error::PortalMismatch {
@@ -78,97 +63,148 @@ async fn store_grant(
             got: grant.hub_id,
         });
     }
+    let (person, details) = ask_hubspot(app, grant).await?;
+    store(app, state, grant, offer.as_ref(), &person, &details).await
+}
 
-    let info = app
+/// What a setup link brings along.
+struct Offer {
+    link: SetupLink,
+    name: String,
+    key: SecretString,
+    /// Thnks' id of the organization, when Thnks answers; a key that it refuses becomes a need later.
+    thnks_id: Option<String>,
+}
+
+async fn find_offer(app: &App, state: &InstallState) -> Result<Option<Offer>, Error> {
+    let Some(link_id) = state.setup_link_id else {
+        return Ok(None);
+    };
+    let mut tx = app.db.begin_unscoped().await?;
+    let link = store::organizations::find_setup_link(&mut tx, link_id).await?;
+    let link = usable(link, app.now())?;
+    let found = store::organizations::find_api_key(&mut tx, link.organization_id).await?;
+    drop(tx);
+    let Some((name, sealed)) = found else {
+        return Err(Error::SetupLinkUnknown);
+    };
+    let row = link.organization_id.to_string();
+    let key = app
+        .keys
+        .open(crate::operator::api_key_place(&row), &sealed)?;
+    let thnks_id = app
+        .thnks
+        .organization(&key)
+        .await
+        .ok()
+        .map(|organization| organization.id);
+    Ok(Some(Offer {
+        link,
+        name,
+        key,
+        thnks_id,
+    }))
+}
+
+/// Who consented, and what the account is.
+async fn ask_hubspot(
+    app: &App,
+    grant: &hubspot::Grant,
+) -> Result<(hubspot::TokenInfo, AccountDetails), Error> {
+    let person = app
         .hubspot
         .introspect(&grant.access_token)
         .await
         .map_err(Error::HubSpotUnavailable)?;
-    if info.hub_id != grant.hub_id {
-        return Err(Error::HubSpotUnavailable(hubspot::Error::Unreadable(
-            "two answers name two portals".into(),
-        )));
+    if person.hub_id != grant.hub_id {
+        return Err(unreadable("two answers name two portals"));
     }
+    let tokens = access::fixed(&grant.access_token);
     let account = app
         .hubspot
-        .portal(
-            grant.hub_id,
-            access::fixed(&grant.access_token),
-            hubspot::CallClass::Interactive,
-        )
+        .portal(grant.hub_id, tokens, hubspot::CallClass::Interactive)
         .account_details()
         .await
         .map_err(Error::HubSpotUnavailable)?;
     let details = AccountDetails {
-        hub_domain: info.hub_domain.clone(),
+        hub_domain: person.hub_domain.clone(),
         ui_domain: account.ui_domain,
         time_zone: known_time_zone(&account.time_zone),
         currency: account.currency,
         account_type: Some(format!("{:?}", account.account_type)),
     };
-    let user_id = info.user_id;
+    Ok((person, details))
+}
 
+/// Everything in one transaction, or nothing.
+async fn store(
+    app: &App,
+    state: &InstallState,
+    grant: &hubspot::Grant,
+    offer: Option<&Offer>,
+    person: &hubspot::TokenInfo,
+    details: &AccountDetails,
+) -> Result<Completed, Error> {
+    let now = app.now();
     let scope = PortalScope::from_grant(grant.hub_id);
+    let Some(refresh_token) = &grant.refresh_token else {
+        return Err(unreadable("the grant has no refresh token"));
+    };
     let (access_token, refresh_token) =
         access::seal_tokens(app, scope, &grant.access_token, refresh_token);
     let (refresh_at, expires_at) = access::times(grant.expires_in, now);
     let session_token = tokens::random();
+
     let mut tx = app.db.begin(scope).await?;
     store::runs::lock(&mut tx, scope).await?;
-    if let Some(link) = &link
-        && !store::organizations::spend_setup_link(&mut tx, link.id, now).await?
-    {
-        return Err(Error::SetupLinkUsed);
-    }
     let earlier = connections::find(&mut tx, scope).await?;
     let was_thnks_connected = store::portals::find(&mut tx, scope)
         .await?
         .is_some_and(|portal| portal.thnks_connected);
-    let organization_id = link.as_ref().map(|link| link.organization_id);
-    store::portals::upsert(&mut tx, scope, organization_id, &details, now).await?;
-    let role = store::members::upsert(&mut tx, scope, user_id, Some(&info.user_email), now).await?;
-    if link.is_some() && was_thnks_connected && role != Role::Owner {
-        // The link would put another key in the place of the one that works.
-        return Err(Error::OwnerNeeded);
-    }
-    let grant_row = connections::Grant {
-        access_token: &access_token,
-        refresh_token: &refresh_token,
-        refresh_at,
-        expires_at,
-        scopes: &grant.scopes,
-    };
+    let organization_id = offer.map(|offer| offer.link.organization_id);
+    store::portals::upsert(&mut tx, scope, organization_id, details, now).await?;
+    let email = Some(person.user_email.as_str());
+    let role = store::members::upsert(&mut tx, scope, person.user_id, email, now).await?;
     // Whoever signs in with fewer permissions must not take any from the portal.
-    let narrower = earlier.as_ref().is_some_and(|earlier| {
-        !earlier
+    let keeps_all = |earlier: &connections::Connection| {
+        earlier
             .scopes
             .iter()
             .all(|held| scopes::has(&grant.scopes, held))
-    });
-    if state.purpose == Purpose::Install || !narrower {
-        connections::upsert(&mut tx, scope, &grant_row).await?;
+    };
+    if state.purpose == Purpose::Install || earlier.as_ref().is_none_or(keeps_all) {
+        let row = connections::Grant {
+            access_token: &access_token,
+            refresh_token: &refresh_token,
+            refresh_at,
+            expires_at,
+            scopes: &grant.scopes,
+        };
+        connections::upsert(&mut tx, scope, &row).await?;
     }
-    if let (Some((name, sealed)), Some(id)) = (&organization, organization_id) {
-        let key = app
-            .keys
-            .open(crate::operator::api_key_place(&id.to_string()), sealed)?;
-        let sealed = app.keys.seal(
-            crate::connect::api_key_place(scope, &scope.hub_id().to_string()),
-            &key,
-        );
-        store::thnks_connections::upsert(&mut tx, scope, &sealed, Some(name), now).await?;
+    if let Some(offer) = offer {
+        if was_thnks_connected && role != Role::Owner {
+            // The link would put another key in the place of the one that works.
+            return Err(Error::OwnerNeeded);
+        }
+        take_offer(app, &mut tx, scope, offer).await?;
     }
-    let actor = format!("user:{user_id}");
+    let actor = format!("user:{}", person.user_id);
     // Signing in to a portal that works asks for nothing.
     if state.purpose == Purpose::Install || earlier.is_none() {
         begin_work(app, &mut tx, scope, &actor).await?;
     }
-    store::sessions::insert(&mut tx, scope, &tokens::hash(&session_token), user_id, now).await?;
+    let token_hash = tokens::hash(&session_token);
+    store::sessions::insert(&mut tx, scope, &token_hash, person.user_id, now).await?;
     let action = match state.purpose {
         Purpose::Install => "portal.install",
         Purpose::Login => "session.begin",
     };
-    let detail = json!({"scopes": grant.scopes, "setup_link": link.as_ref().map(|link| link.id), "role": format!("{role:?}")});
+    let detail = json!({
+        "scopes": grant.scopes,
+        "setup_link": offer.map(|offer| offer.link.id),
+        "owner": role == Role::Owner,
+    });
     store::audit::insert(&mut tx, scope, &actor, action, &detail, now).await?;
     tx.commit().await.map_err(store::Error::from)?;
     tracing::info!(portal.id = %grant.hub_id, action, "a portal's grant is stored");
@@ -176,6 +212,38 @@ async fn store_grant(
         hub_id: grant.hub_id,
         session_token,
     })
+}
+
+/// Spends the link and connects its organization.
+async fn take_offer(
+    app: &App,
+    tx: &mut store::Tx,
+    scope: PortalScope,
+    offer: &Offer,
+) -> Result<(), Error> {
+    let now = app.now();
+    if !store::organizations::spend_setup_link(tx, offer.link.id, now).await? {
+        return Err(Error::SetupLinkUsed);
+    }
+    if let Some(id) = &offer.thnks_id
+        && connect::is_another(tx, scope, id).await?
+    {
+        return Err(Error::OtherOrganization);
+    }
+    let row = scope.hub_id().to_string();
+    let connection = ThnksConnection {
+        api_key: &app
+            .keys
+            .seal(connect::api_key_place(scope, &row), &offer.key),
+        organization_id: offer.thnks_id.as_deref(),
+        organization_name: Some(&offer.name),
+    };
+    store::thnks_connections::upsert(tx, scope, &connection, now).await?;
+    Ok(())
+}
+
+fn unreadable(what: &str) -> Error {
+    Error::HubSpotUnavailable(hubspot::Error::Unreadable(what.to_owned()))
 }
 
 async fn is_installed(app: &App, hub_id: HubId) -> Result<bool, store::Error> {

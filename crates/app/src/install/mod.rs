@@ -83,6 +83,9 @@ pub enum Error {
         /// The portal that consented.
         got: HubId,
     },
+    /// The portal holds the gifts of another organization than the setup link's.
+    #[error("the portal is connected to another organization")]
+    OtherOrganization,
     /// The portal has its Thnks connection; only its owner may replace it.
     #[error("only an owner may connect this portal anew")]
     OwnerNeeded,
