@@ -85,7 +85,12 @@ pub async fn world_at(public_url: &str) -> World {
             .await
             .unwrap();
         let sealed = Sealed(vec![0; 32]);
-        store::thnks_connections::upsert(&mut tx, scope, &sealed, Some("Northwind"), now())
+        let connection = store::thnks_connections::ThnksConnection {
+            api_key: &sealed,
+            organization_id: None,
+            organization_name: Some("Northwind"),
+        };
+        store::thnks_connections::upsert(&mut tx, scope, &connection, now())
             .await
             .unwrap();
         store::portals::save_backfilled(&mut tx, scope, now())
