@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod associate;
 mod backfill;
 mod connect;
 mod faults;
@@ -11,4 +12,5 @@ mod install;
 mod leases;
 mod sessions;
 mod setup;
+mod statistics;
 mod sync;
