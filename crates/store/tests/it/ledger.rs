@@ -175,3 +175,164 @@ async fn a_state_is_taken_once_by_its_own_browser_and_in_time() {
         "twice"
     );
 }
+
+#[tokio::test]
+async fn long_texts_in_keys_do_not_stop_a_page() {
+    let world = world().await;
+    let portal = world.portal(1, "UTC").await;
+    // Incompressible, so that PostgreSQL cannot squeeze it into an index entry.
+    let long: String = (0_u32..9_000)
+        .map(|n| char::from_u32(0x4e00 + n.wrapping_mul(2_654_435_761) % 20_000).unwrap())
+        .collect();
+    let mut row = gift("txn_1", 5, &[]);
+    row.gift_type = Some(long.clone());
+    row.history[0].status = long.clone();
+    row.recipient.email = Some(format!("{long}@client.example"));
+    assert_eq!(world.store(portal, std::slice::from_ref(&row)).await.new, 1);
+    let mut tx = world.db.begin(portal).await.unwrap();
+    let written = Written {
+        id: row.id.clone(),
+        applied_hash: hash(&row),
+        record_id: RecordId(77),
+    };
+    transactions::save_written(&mut tx, portal, &[written], now())
+        .await
+        .unwrap();
+    let counters = store::statistics::find_counters(&mut tx, portal)
+        .await
+        .unwrap();
+    assert_eq!(counters.synced, 1);
+}
+
+#[tokio::test]
+async fn a_record_that_was_made_again_has_no_links_and_waits_for_them() {
+    use store::associations;
+    let world = world().await;
+    let portal = world.portal(1, "UTC").await;
+    let run = RunId(uuid::Uuid::now_v7());
+    let first = gift("txn_1", 5, &[]);
+    world.store(portal, std::slice::from_ref(&first)).await;
+    let write = |record: i64, row: &domain::Transaction| Written {
+        id: row.id.clone(),
+        applied_hash: hash(row),
+        record_id: RecordId(record),
+    };
+    let mut tx = world.db.begin(portal).await.unwrap();
+    transactions::save_written(&mut tx, portal, &[write(77, &first)], now())
+        .await
+        .unwrap();
+    associations::save(&mut tx, portal, &[(first.id.clone(), linked(run))])
+        .await
+        .unwrap();
+    assert_eq!(associations::count_due(&mut tx, portal).await.unwrap(), 0);
+    tx.commit().await.unwrap();
+    let second = gift("txn_1", 5, &["opened"]);
+    world.store(portal, std::slice::from_ref(&second)).await;
+    let mut tx = world.db.begin(portal).await.unwrap();
+    transactions::save_written(&mut tx, portal, &[write(78, &second)], now())
+        .await
+        .unwrap();
+    let due = associations::list_due(&mut tx, portal, run, 10)
+        .await
+        .unwrap();
+    assert_eq!(
+        (due.len(), &due[0].links),
+        (1, &domain::association::Links::default())
+    );
+}
+
+#[tokio::test]
+async fn a_corrected_recipient_is_an_orphan_until_found() {
+    use store::associations;
+    let world = world().await;
+    let portal = world.portal(1, "UTC").await;
+    let run = RunId(uuid::Uuid::now_v7());
+    let first = gift("txn_1", 5, &[]);
+    world.store(portal, std::slice::from_ref(&first)).await;
+    let mut tx = world.db.begin(portal).await.unwrap();
+    let written = Written {
+        id: first.id.clone(),
+        applied_hash: hash(&first),
+        record_id: RecordId(77),
+    };
+    transactions::save_written(&mut tx, portal, &[written], now())
+        .await
+        .unwrap();
+    associations::save(&mut tx, portal, &[(first.id.clone(), linked(run))])
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let mut corrected = gift("txn_1", 5, &["delivered"]);
+    corrected.recipient.email = Some("right@client.example".into());
+    world.store(portal, std::slice::from_ref(&corrected)).await;
+    let mut tx = world.db.begin(portal).await.unwrap();
+    let due = associations::list_due(&mut tx, portal, run, 10)
+        .await
+        .unwrap();
+    assert_eq!(due[0].links.contact, None);
+    assert_eq!(
+        store::statistics::find_counters(&mut tx, portal)
+            .await
+            .unwrap()
+            .orphans,
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_refused_link_waits_for_the_next_run() {
+    use store::associations;
+    let world = world().await;
+    let portal = world.portal(1, "UTC").await;
+    let (this, next) = (RunId(uuid::Uuid::now_v7()), RunId(uuid::Uuid::now_v7()));
+    let row = gift("txn_1", 5, &[]);
+    world.store(portal, std::slice::from_ref(&row)).await;
+    let mut tx = world.db.begin(portal).await.unwrap();
+    let written = Written {
+        id: row.id.clone(),
+        applied_hash: hash(&row),
+        record_id: RecordId(77),
+    };
+    transactions::save_written(&mut tx, portal, &[written], now())
+        .await
+        .unwrap();
+    let mut decision = linked(this);
+    decision.refusals = vec!["the deal has too many".into()];
+    associations::save(&mut tx, portal, &[(row.id.clone(), decision)])
+        .await
+        .unwrap();
+    assert_eq!(
+        associations::list_due(&mut tx, portal, this, 10)
+            .await
+            .unwrap()
+            .len(),
+        0
+    );
+    assert_eq!(
+        associations::list_due(&mut tx, portal, next, 10)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+    associations::save(&mut tx, portal, &[(row.id.clone(), linked(next))])
+        .await
+        .unwrap();
+    assert_eq!(associations::count_due(&mut tx, portal).await.unwrap(), 0);
+}
+
+fn linked(run_id: RunId) -> domain::association::Decision {
+    domain::association::Decision {
+        outcome: domain::association::Outcome::Linked,
+        identifiers: Vec::new(),
+        candidates: vec![RecordId(5)],
+        links: domain::association::Links {
+            contact: Some(RecordId(5)),
+            company: Some(RecordId(6)),
+            deals: [RecordId(7)].into(),
+        },
+        refusals: Vec::new(),
+        decided_at: now(),
+        run_id,
+    }
+}
