@@ -21,8 +21,9 @@ pub(crate) const ASSOCIATION_PAGES: usize = 200;
 
 /// Time to connect: HubSpot's edge is near everywhere.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time for a whole call, the answer's body included; full batches have been seen to take some seconds.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+/// The longest that one call takes, from its first byte to its last. Shorter than a run's lease on its portal (20 s), so
+/// that what a worker sent does not land after another one has taken over.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// Bytes of an answer after decompression; the largest expected, all schemas of an account, stays under 2 MiB.
 pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes of a refused call's body that are kept with the error.

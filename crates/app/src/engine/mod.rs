@@ -160,12 +160,12 @@ pub async fn work(
     let outcome = settle::settle(app, &mut run, worked).await;
     match &outcome {
         Ok(outcome) => tracing::info!(
-            portal.id = %scope.hub_id(), run.id = %run_id, run.kind = run.kind.as_str(), ?outcome,
-            run.done = run.done, hubspot.calls = run.portal.calls().total(),
-            duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), "slice"
+            portal.id = %scope.hub_id(), run.id = %run_id, job.kind = run.kind.as_str(), ?outcome,
+            done = run.done, hubspot.calls = run.portal.calls().total(),
+            duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), "a run had its turn"
         ),
         Err(error) => {
-            tracing::error!(portal.id = %scope.hub_id(), run.id = %run_id, %error, "slice failed");
+            tracing::error!(portal.id = %scope.hub_id(), run.id = %run_id, %error, "a run could not be carried on");
         }
     }
     outcome
