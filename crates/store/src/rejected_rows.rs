@@ -72,6 +72,23 @@ pub async fn delete_batch(
     Ok(())
 }
 
+/// Forgets the refused rows that a reading of all history, begun at `since`, has not met again: Thnks has mended or
+/// dropped them. The only way out for a row without an id.
+pub async fn delete_unseen(
+    conn: &mut Conn,
+    scope: PortalScope,
+    since: DateTime<Utc>,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "DELETE FROM rejected_rows WHERE hub_id = $1 AND last_seen_at < $2",
+        scope.hub_id().0,
+        since
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// The refused rows, newest first.
 pub async fn list(conn: &mut Conn, scope: PortalScope, limit: i64) -> Result<Vec<Rejected>, Error> {
     let rows = sqlx::query_as!(

@@ -113,6 +113,9 @@ pub(super) async fn step(app: &App, run: &mut Run) -> Result<bool, Stop> {
     run.progress.cursor = page.next_cursor;
     if run.progress.cursor.is_none() {
         run.progress.read = true;
+        if run.kind == RunKind::Backfill {
+            store::rejected_rows::delete_unseen(&mut tx, run.scope, run.asked_at).await?;
+        }
         if let Some(through) = run.progress.through {
             store::portals::save_synced_through(&mut tx, run.scope, through).await?;
         }

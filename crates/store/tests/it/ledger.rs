@@ -336,3 +336,47 @@ fn linked(run_id: RunId) -> domain::association::Decision {
         run_id,
     }
 }
+
+#[tokio::test]
+async fn a_refused_row_that_is_not_met_again_is_forgotten() {
+    use domain::transaction::Malformed;
+    use store::rejected_rows::{self, RejectedRow};
+    let world = world().await;
+    let portal = world.portal(1, "UTC").await;
+    let malformed = Malformed {
+        id: None,
+        field: "id".into(),
+        reason: "missing".into(),
+    };
+    let payload = serde_json::json!({"id": null});
+    let row = |row_key| RejectedRow {
+        row_key,
+        malformed: &malformed,
+        payload: &payload,
+    };
+    let mut tx = world.db.begin(portal).await.unwrap();
+    let again = now() + TimeDelta::hours(1);
+    rejected_rows::upsert_batch(&mut tx, portal, &[row("row:1"), row("row:2")], now())
+        .await
+        .unwrap();
+    rejected_rows::upsert_batch(&mut tx, portal, &[row("row:2")], again)
+        .await
+        .unwrap();
+    rejected_rows::delete_unseen(&mut tx, portal, again)
+        .await
+        .unwrap();
+    assert_eq!(
+        rejected_rows::list(&mut tx, portal, 10)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(
+        store::statistics::find_counters(&mut tx, portal)
+            .await
+            .unwrap()
+            .rejected,
+        1
+    );
+}
