@@ -103,7 +103,7 @@ pub async fn upsert(
             coalesce((SELECT name FROM pg_timezone_names WHERE name = $5), 'UTC'), $6, $7, $8)
          ON CONFLICT (hub_id) DO UPDATE SET
             organization_id = coalesce(excluded.organization_id, known.organization_id),
-            hub_domain = excluded.hub_domain, ui_domain = excluded.ui_domain, currency = excluded.currency,
+            hub_domain = coalesce(excluded.hub_domain, known.hub_domain), ui_domain = excluded.ui_domain, currency = excluded.currency,
             account_type = excluded.account_type, disconnected_at = NULL,
             needs = CASE WHEN known.disconnected_at IS NULL THEN known.needs ELSE '[]' END",
         hub_id,

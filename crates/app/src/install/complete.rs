@@ -1,6 +1,6 @@
 //! The callback: from HubSpot's code to a stored portal and an open session.
 
-use domain::{HubId, scopes};
+use domain::{HubId, UserId, scopes};
 use secrecy::SecretString;
 use serde_json::json;
 use store::install_states::{InstallState, Purpose};
@@ -106,19 +106,40 @@ async fn find_offer(app: &App, state: &InstallState) -> Result<Option<Offer>, Er
     }))
 }
 
+/// Who consented.
+struct Person {
+    user_id: UserId,
+    email: Option<String>,
+}
+
 /// Who consented, and what the account is.
-async fn ask_hubspot(
-    app: &App,
-    grant: &hubspot::Grant,
-) -> Result<(hubspot::TokenInfo, AccountDetails), Error> {
-    let person = app
-        .hubspot
-        .introspect(&grant.access_token)
-        .await
-        .map_err(Error::HubSpotUnavailable)?;
-    if person.hub_id != grant.hub_id {
-        return Err(unreadable("two answers name two portals"));
-    }
+async fn ask_hubspot(app: &App, grant: &hubspot::Grant) -> Result<(Person, AccountDetails), Error> {
+    let (person, hub_domain) = match app.hubspot.introspect(&grant.access_token).await {
+        Ok(info) if info.hub_id != grant.hub_id => {
+            return Err(unreadable("two answers name two portals"));
+        }
+        Ok(info) => {
+            let person = Person {
+                user_id: info.user_id,
+                email: Some(info.user_email),
+            };
+            (person, info.hub_domain)
+        }
+        // The grant itself says who it was; the address and the domain are for display only.
+        Err(error) => match grant.user_id {
+            Some(user_id) if error.is_transient() => {
+                tracing::warn!(portal.id = %grant.hub_id, %error, "a token could not be introspected");
+                (
+                    Person {
+                        user_id,
+                        email: None,
+                    },
+                    None,
+                )
+            }
+            _ => return Err(Error::HubSpotUnavailable(error)),
+        },
+    };
     let tokens = access::fixed(&grant.access_token);
     let account = app
         .hubspot
@@ -127,7 +148,7 @@ async fn ask_hubspot(
         .await
         .map_err(Error::HubSpotUnavailable)?;
     let details = AccountDetails {
-        hub_domain: person.hub_domain.clone(),
+        hub_domain,
         ui_domain: account.ui_domain,
         time_zone: known_time_zone(&account.time_zone),
         currency: account.currency,
@@ -142,7 +163,7 @@ async fn store(
     state: &InstallState,
     grant: &hubspot::Grant,
     offer: Option<&Offer>,
-    person: &hubspot::TokenInfo,
+    person: &Person,
     details: &AccountDetails,
 ) -> Result<Completed, Error> {
     let now = app.now();
@@ -163,7 +184,7 @@ async fn store(
         .is_some_and(|portal| portal.thnks_connected);
     let organization_id = offer.map(|offer| offer.link.organization_id);
     store::portals::upsert(&mut tx, scope, organization_id, details, now).await?;
-    let email = Some(person.user_email.as_str());
+    let email = person.email.as_deref();
     let role = store::members::upsert(&mut tx, scope, person.user_id, email, now).await?;
     // Whoever signs in with fewer permissions must not take any from the portal.
     let keeps_all = |earlier: &connections::Connection| {

@@ -321,6 +321,30 @@ async fn the_first_person_of_a_portal_owns_it_and_the_next_is_a_member() {
 }
 
 #[tokio::test]
+async fn an_install_does_not_hang_on_the_persons_address() {
+    use sandbox::{Action, Fault, FaultBody};
+    let world = empty_world().await;
+    world.control.inject(Fault {
+        times: u64::MAX,
+        ..Fault::once(
+            "oauth.introspect",
+            Action::Status {
+                status: 503,
+                body: FaultBody::Html,
+                retry_after: None,
+            },
+        )
+    });
+    let started = app::install::begin(&world.app, Begin::Login).await.unwrap();
+    let back = world.consent(&started, HUB, None).await;
+    let completed = world.complete(&back).await.unwrap();
+    let session = world.session(&completed.session_token).await.unwrap();
+    assert_eq!((session.email, session.role), (None, Role::Owner));
+    world.control.clear_faults();
+    world.end().await;
+}
+
+#[tokio::test]
 async fn an_install_in_mid_backfill_keeps_the_cursor_and_finishes() {
     let world = world(1_100).await;
     world.install_from_link().await;
