@@ -94,7 +94,7 @@ pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Res
         method: &method,
         route: route.as_deref().unwrap_or("none"),
         status: answer.status(),
-        duration_ms: started.elapsed().as_millis(),
+        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
     span.in_scope(|| line.log());
     answer
@@ -177,7 +177,7 @@ struct Line<'a> {
     method: &'a Method,
     route: &'a str,
     status: StatusCode,
-    duration_ms: u128,
+    duration_ms: u64,
 }
 
 impl Line<'_> {
