@@ -186,7 +186,7 @@ async fn refresh(
         }
         Err(error) => {
             let refused = matches!(error, hubspot::Error::Revoked);
-            note_failure(app, scope, lease, refused)
+            note_failure(app, scope, connection.generation, lease, refused)
                 .await
                 .map_err(unavailable)?;
             return Err(error);
@@ -241,6 +241,7 @@ async fn store_refreshed(
 async fn note_failure(
     app: &App,
     scope: PortalScope,
+    generation: i64,
     lease: Uuid,
     refused: bool,
 ) -> Result<(), store::Error> {
@@ -251,7 +252,12 @@ async fn note_failure(
     tx.commit().await?;
     if refused && refusals >= REFUSALS {
         let mut tx = app.db.begin(scope).await?;
-        lose_authorization(&mut tx, scope, now).await?;
+        store::runs::lock(&mut tx, scope).await?;
+        // An install may have stored a fresh grant meanwhile.
+        let current = connections::find(&mut tx, scope).await?;
+        if current.is_some_and(|current| current.generation == generation) {
+            lose_authorization(&mut tx, scope, now).await?;
+        }
         tx.commit().await?;
     }
     Ok(())

@@ -260,6 +260,14 @@ fn of_install(error: &install::Error) -> Problem {
         )
         .remedied_by(&["Open the setup link again and choose your own portal on HubSpot’s page."])
         .then("/login", "Sign in"),
+        install::Error::ThnksUnavailable => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "thnks_unavailable",
+            "The link's Thnks key could not be checked",
+            "Thnks did not accept it or did not answer. Your portal keeps the key it has. Nothing was stored.",
+        )
+        .remedied_by(&["Open the link again in a few minutes, or ask for a new one."])
+        .then("/login", "Sign in"),
         install::Error::OwnerNeeded => Problem::new(
             StatusCode::FORBIDDEN,
             "owner_needed",

@@ -268,8 +268,10 @@ impl Run {
     /// Makes sure that the lease is ours before something is sent, unless it was a moment ago.
     async fn ensure_held(&mut self, app: &App) -> Result<(), store::Error> {
         if self.held_at.elapsed() > RENEW {
+            // Only the lease: holding it is no progress.
             let tx = self.begin(app).await?;
-            self.commit(tx).await?;
+            tx.commit().await.map_err(store::Error::from)?;
+            self.held_at = std::time::Instant::now();
         }
         Ok(())
     }

@@ -52,9 +52,9 @@ pub(super) async fn look_again(app: &App, run: &mut Run) -> Result<bool, Stop> {
     if run.progress.rechecked {
         return Ok(false);
     }
-    run.progress.rechecked = true;
     let portal = find(app, run).await?;
     set_up(app, run, &portal).await?;
+    run.progress.rechecked = true;
     Ok(true)
 }
 
@@ -95,7 +95,8 @@ async fn set_up(app: &App, run: &mut Run, portal: &Portal) -> Result<Target, Sto
     )
     .await?;
     store::portals::save_needs(&mut tx, run.scope, &[], None, now).await?;
-    if run.kind == RunKind::Check && !portal.needs.is_empty() {
+    let asks_for_work = matches!(run.kind, RunKind::Check | RunKind::Reassociate);
+    if asks_for_work && !portal.needs.is_empty() {
         let kind = if portal.backfilled_at.is_some() {
             RunKind::Sync
         } else {

@@ -114,7 +114,9 @@ pub(super) async fn step(app: &App, run: &mut Run) -> Result<bool, Stop> {
     if run.progress.cursor.is_none() {
         run.progress.read = true;
         if run.kind == RunKind::Backfill {
-            store::rejected_rows::delete_unseen(&mut tx, run.scope, run.asked_at).await?;
+            // The asking process' clock may be ahead of ours.
+            let since = run.asked_at - OVERLAP;
+            store::rejected_rows::delete_unseen(&mut tx, run.scope, since).await?;
         }
         if let Some(through) = run.progress.through {
             store::portals::save_synced_through(&mut tx, run.scope, through).await?;

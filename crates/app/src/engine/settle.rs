@@ -17,6 +17,8 @@ const FIRST_WAIT: TimeDelta = TimeDelta::seconds(2);
 const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(15);
 /// A run that fails so often in a row for a reason that waiting does not mend ends, so that the next one reads again.
 const FAILURES: u32 = 8;
+/// The same for a reason that waiting may mend, once reading is done: about an hour and a half of waits.
+const OUTAGES: u32 = 14;
 /// A refused refresh token is tried a second time after this.
 const SECOND_TRY: TimeDelta = TimeDelta::seconds(45);
 
@@ -82,7 +84,7 @@ pub(super) async fn settle(
             end(run, &mut tx, error, now).await?
         }
         Verdict::Fail(reason) => end(run, &mut tx, Some(reason), now).await?,
-        Verdict::Wait(_) if run.progress.failures >= FAILURES && !is_transient(&stop) => {
+        Verdict::Wait(_) if has_failed_for_good(run, &stop) => {
             end(run, &mut tx, Some(stop.to_string()), now).await?
         }
         Verdict::Wait(wait) => {
@@ -112,6 +114,13 @@ async fn end(
     run.save(tx).await?;
     runs::finish(tx, run.scope, run.id, state, error.as_deref(), now).await?;
     Ok(Outcome::Ended(state))
+}
+
+/// Whether the run should end, so that the next one reads and writes again before it comes to where this one fails.
+fn has_failed_for_good(run: &Run, stop: &Stop) -> bool {
+    let failures = run.progress.failures;
+    // What passes for an outage may be an answer that never changes; while reading, there is nothing else to go on with.
+    failures >= FAILURES && (!is_transient(stop) || run.progress.read && failures >= OUTAGES)
 }
 
 /// Whether waiting may help.

@@ -40,8 +40,7 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
     let answer = match run.portal.upsert(&target.object_type_id, &rows).await {
         Err(hubspot::Error::Missing(_)) => {
             if prepare::look_again(app, run).await? {
-                let again = "the object was looked at again".to_owned();
-                return Err(Stop::HubSpot(hubspot::Error::Unavailable(again)));
+                return Err(looked_again());
             }
             return Err(Stop::Needs(vec![setup::object_missing()]));
         }
@@ -51,8 +50,8 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
         && !answer.refused.is_empty()
         && prepare::look_again(app, run).await?
     {
-        // Nothing at all was taken, which rows alone seldom do; the object is as it should be now.
-        return Ok(true);
+        // Nothing at all was taken, which rows alone seldom do; the next slice goes on with what was found.
+        return Err(looked_again());
     }
 
     let records: HashMap<&str, RecordId> = answer
@@ -113,4 +112,11 @@ fn reason(category: &str, message: &str) -> String {
     } else {
         message.to_owned()
     }
+}
+
+/// Ends the slice, so that the next one begins with the object as it is now.
+fn looked_again() -> Stop {
+    Stop::HubSpot(hubspot::Error::Unavailable(
+        "the object was looked at again".to_owned(),
+    ))
 }

@@ -208,6 +208,10 @@ async fn store(
             // The link would put another key in the place of the one that works.
             return Err(Error::OwnerNeeded);
         }
+        if was_thnks_connected && offer.thnks_id.is_none() {
+            // Whose key it is cannot be told now, and one that works is there.
+            return Err(Error::ThnksUnavailable);
+        }
         take_offer(app, &mut tx, scope, offer).await?;
     }
     let actor = format!("user:{}", person.user_id);

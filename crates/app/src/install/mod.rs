@@ -86,6 +86,9 @@ pub enum Error {
     /// The portal holds the gifts of another organization than the setup link's.
     #[error("the portal is connected to another organization")]
     OtherOrganization,
+    /// Thnks does not accept the link's key or does not answer, so that it cannot replace the key in use.
+    #[error("the setup link's key could not be checked at Thnks")]
+    ThnksUnavailable,
     /// The portal has its Thnks connection; only its owner may replace it.
     #[error("only an owner may connect this portal anew")]
     OwnerNeeded,

@@ -18,7 +18,8 @@ pub(crate) async fn begin_work(
     let Some(portal) = store::portals::find(tx, scope).await? else {
         return Ok(());
     };
-    if !portal.thnks_connected || portal.paused_at.is_some() {
+    let rests = portal.paused_at.is_some() || portal.disconnected_at.is_some();
+    if !portal.thnks_connected || rests {
         return Ok(());
     }
     let kind = if !portal.needs.is_empty() {

@@ -65,7 +65,7 @@ pub async fn claim(
     .await?;
     let Some(fence) = fence else {
         sqlx::query!(
-            "UPDATE run_queue AS q SET due_at = l.lease_until, rung_at = NULL, busy = true FROM portal_leases AS l
+            "UPDATE run_queue AS q SET due_at = greatest(l.lease_until, now()), rung_at = NULL, busy = true FROM portal_leases AS l
              WHERE q.run_id = $2 AND l.hub_id = $1 AND l.run_id IS DISTINCT FROM $2",
             hub_id,
             run_id.0
