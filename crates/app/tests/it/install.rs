@@ -81,6 +81,42 @@ async fn a_setup_link_is_used_once() {
     world.end().await;
 }
 
+#[tokio::test]
+async fn a_links_key_that_cannot_be_checked_does_not_replace_a_working_one() {
+    use sandbox::{Action, Fault, FaultBody};
+    let world = empty_world().await;
+    world.install_from_link().await;
+    world.drain().await;
+    let before = world.rows("thnks_connections").await;
+    let link = world.setup_link().await;
+    let back = world
+        .consent(&world.begin(Some(&link)).await, HUB, None)
+        .await;
+    world.control.inject(Fault {
+        times: u64::MAX,
+        ..Fault::once(
+            "thnks.organization",
+            Action::Status {
+                status: 503,
+                body: FaultBody::Html,
+                retry_after: None,
+            },
+        )
+    });
+    let refused = world.complete(&back).await;
+    assert!(matches!(refused, Err(Error::ThnksUnavailable)));
+    assert_eq!(world.rows("thnks_connections").await, before);
+    assert!(world.is_installed(HUB), "the working connection stays");
+    world.control.clear_faults();
+    // The link was not spent.
+    let back = world
+        .consent(&world.begin(Some(&link)).await, HUB, None)
+        .await;
+    world.complete(&back).await.unwrap();
+    world.drain().await;
+    world.end().await;
+}
+
 fn other_portal() -> NewPortal {
     NewPortal {
         hub_id: 77,
