@@ -65,11 +65,7 @@ async fn a_row_is_clean_once_written_and_dirty_again_once_changed() {
         Stored { new: 0, changed: 0 }
     );
     let mut tx = world.db.begin(portal).await.unwrap();
-    let written = Written {
-        id: first.id.clone(),
-        applied_hash: hash(&first),
-        record_id: RecordId(77),
-    };
+    let written = written(77, &first);
     transactions::save_written(&mut tx, portal, &[written], now())
         .await
         .unwrap();
@@ -116,11 +112,7 @@ async fn a_refused_row_waits_for_the_next_run_with_its_reason() {
         .await
         .unwrap();
     assert_eq!((counters.failed, counters.synced), (1, 0));
-    let written = Written {
-        id: row.id.clone(),
-        applied_hash: hash(&row),
-        record_id: RecordId(77),
-    };
+    let written = written(77, &row);
     transactions::save_written(&mut tx, portal, &[written], now())
         .await
         .unwrap();
@@ -190,11 +182,7 @@ async fn long_texts_in_keys_do_not_stop_a_page() {
     row.recipient.email = Some(format!("{long}@client.example"));
     assert_eq!(world.store(portal, std::slice::from_ref(&row)).await.new, 1);
     let mut tx = world.db.begin(portal).await.unwrap();
-    let written = Written {
-        id: row.id.clone(),
-        applied_hash: hash(&row),
-        record_id: RecordId(77),
-    };
+    let written = written(77, &row);
     transactions::save_written(&mut tx, portal, &[written], now())
         .await
         .unwrap();
@@ -212,13 +200,8 @@ async fn a_record_that_was_made_again_has_no_links_and_waits_for_them() {
     let run = RunId(uuid::Uuid::now_v7());
     let first = gift("txn_1", 5, &[]);
     world.store(portal, std::slice::from_ref(&first)).await;
-    let write = |record: i64, row: &domain::Transaction| Written {
-        id: row.id.clone(),
-        applied_hash: hash(row),
-        record_id: RecordId(record),
-    };
     let mut tx = world.db.begin(portal).await.unwrap();
-    transactions::save_written(&mut tx, portal, &[write(77, &first)], now())
+    transactions::save_written(&mut tx, portal, &[written(77, &first)], now())
         .await
         .unwrap();
     associations::save(&mut tx, portal, &[(first.id.clone(), linked(run))])
@@ -229,7 +212,7 @@ async fn a_record_that_was_made_again_has_no_links_and_waits_for_them() {
     let second = gift("txn_1", 5, &["opened"]);
     world.store(portal, std::slice::from_ref(&second)).await;
     let mut tx = world.db.begin(portal).await.unwrap();
-    transactions::save_written(&mut tx, portal, &[write(78, &second)], now())
+    transactions::save_written(&mut tx, portal, &[written(78, &second)], now())
         .await
         .unwrap();
     let due = associations::list_due(&mut tx, portal, run, 10)
@@ -250,11 +233,7 @@ async fn a_corrected_recipient_is_an_orphan_until_found() {
     let first = gift("txn_1", 5, &[]);
     world.store(portal, std::slice::from_ref(&first)).await;
     let mut tx = world.db.begin(portal).await.unwrap();
-    let written = Written {
-        id: first.id.clone(),
-        applied_hash: hash(&first),
-        record_id: RecordId(77),
-    };
+    let written = written(77, &first);
     transactions::save_written(&mut tx, portal, &[written], now())
         .await
         .unwrap();
@@ -288,11 +267,7 @@ async fn a_refused_link_waits_for_the_next_run() {
     let row = gift("txn_1", 5, &[]);
     world.store(portal, std::slice::from_ref(&row)).await;
     let mut tx = world.db.begin(portal).await.unwrap();
-    let written = Written {
-        id: row.id.clone(),
-        applied_hash: hash(&row),
-        record_id: RecordId(77),
-    };
+    let written = written(77, &row);
     transactions::save_written(&mut tx, portal, &[written], now())
         .await
         .unwrap();
@@ -379,4 +354,13 @@ async fn a_refused_row_that_is_not_met_again_is_forgotten() {
             .rejected,
         1
     );
+}
+
+/// What HubSpot's answer says of a row that was written as it is.
+fn written(record: i64, row: &domain::Transaction) -> Written {
+    Written {
+        id: row.id.clone(),
+        applied_hash: hash(row),
+        record_id: RecordId(record),
+    }
 }
