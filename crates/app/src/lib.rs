@@ -2,6 +2,7 @@
 //!
 //! `app` opens database transactions and never holds one over a call to the outside.
 
+mod account;
 mod cipher;
 mod context;
 mod error;
@@ -12,8 +13,10 @@ pub mod connect;
 pub mod dashboard;
 pub mod disconnect;
 pub mod engine;
+pub mod failures;
 pub mod install;
 pub mod operator;
+pub mod pause;
 pub mod portals;
 pub mod runs;
 pub mod schedule;

@@ -1,12 +1,13 @@
 //! Asking for runs: buttons and the command line. The worker does them.
 
+use chrono::{DateTime, Utc};
 use domain::RunId;
 use domain::portal::{CurrentRun, PortalState};
 use domain::run::{RunKind, RunState};
 use serde_json::json;
 use store::PortalScope;
-pub use store::runs::Account;
 
+pub use crate::account::{Account, Counts};
 use crate::session::Session;
 use crate::{App, status};
 
@@ -30,24 +31,51 @@ impl From<store::Error> for Error {
     }
 }
 
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wish {
+    /// What the run does.
+    pub kind: RunKind,
+    /// For [`RunKind::Resync`]: from when on. Without it from the beginning of time.
+    pub since: Option<DateTime<Utc>>,
+}
+
+impl From<RunKind> for Wish {
+    fn from(kind: RunKind) -> Self {
+        Self { kind, since: None }
+    }
+}
+
 /// Asks for a run on behalf of a person; while one of the kind is open, that one is the answer.
-pub async fn request(app: &App, session: &Session, kind: RunKind) -> Result<CurrentRun, Error> {
-    request_as(app, *session.scope(), kind, &session.actor()).await
+pub async fn request(
+    app: &App,
+    session: &Session,
+    wish: impl Into<Wish>,
+) -> Result<CurrentRun, Error> {
+    request_as(app, *session.scope(), wish.into(), &session.actor()).await
 }
 
 /// Asks for a run on behalf of the operator.
 pub async fn request_by_operator(
     app: &App,
     scope: PortalScope,
-    kind: RunKind,
+    wish: impl Into<Wish>,
 ) -> Result<CurrentRun, Error> {
-    request_as(app, scope, kind, "operator").await
+    request_as(app, scope, wish.into(), "operator").await
+}
+
+/// A sync; before the history is in, bringing it in is the sync.
+pub(crate) fn sync_or_backfill(portal: &store::portals::Portal) -> RunKind {
+    match portal.backfilled_at {
+        Some(_) => RunKind::Sync,
+        None => RunKind::Backfill,
+    }
 }
 
 async fn request_as(
     app: &App,
     scope: PortalScope,
-    kind: RunKind,
+    wish: Wish,
     actor: &str,
 ) -> Result<CurrentRun, Error> {
     let now = app.now();
@@ -59,19 +87,32 @@ async fn request_as(
     let state = status::read(&mut tx, scope, &portal).await?.state;
     let possible = match state {
         PortalState::Connecting | PortalState::Disconnected | PortalState::Paused => false,
-        PortalState::NeedsSetup => kind == RunKind::Check,
+        PortalState::NeedsSetup => wish.kind == RunKind::Check,
         PortalState::Backfilling | PortalState::Active => true,
     };
     if !possible {
         return Err(Error::NotPossible { state });
     }
-    // Before the history is in, bringing it in is the sync.
-    let kind = match kind {
-        RunKind::Sync if portal.backfilled_at.is_none() => RunKind::Backfill,
+    let kind = match wish.kind {
+        RunKind::Sync | RunKind::Resync | RunKind::Sweep if portal.backfilled_at.is_none() => {
+            RunKind::Backfill
+        }
         other => other,
     };
-    let requested = store::runs::request(&mut tx, scope, kind, actor, now).await?;
-    let detail = json!({"kind": kind, "run": requested.run_id, "is_new": requested.is_new});
+    let since = match kind {
+        RunKind::Resync => Some(wish.since.unwrap_or(DateTime::UNIX_EPOCH)),
+        _ => None,
+    };
+    let wish = store::runs::Wish {
+        kind,
+        since,
+        planned_for: None,
+        requested_by: actor,
+    };
+    let requested = store::runs::request_wish(&mut tx, scope, wish, now).await?;
+    let detail = json!({
+        "kind": kind, "since": since, "run": requested.run_id, "is_new": requested.is_new,
+    });
     store::audit::insert(&mut tx, scope, actor, "run.request", &detail, now).await?;
     let account = store::runs::find(&mut tx, scope, requested.run_id).await?;
     tx.commit().await.map_err(store::Error::from)?;
@@ -96,5 +137,20 @@ pub async fn find(
     run_id: RunId,
 ) -> Result<Option<Account>, crate::Error> {
     let mut tx = app.db.begin(scope).await?;
-    Ok(store::runs::find(&mut tx, scope, run_id).await?)
+    let account = store::runs::find(&mut tx, scope, run_id).await?;
+    Ok(account.map(Account::from))
+}
+
+/// Runs of a page.
+pub const PAGE: i64 = 50;
+
+/// Up to [`PAGE`] runs, the newest first; those before `before` when it is given.
+pub async fn list(
+    app: &App,
+    scope: &PortalScope,
+    before: Option<RunId>,
+) -> Result<Vec<Account>, crate::Error> {
+    let mut tx = app.db.begin(*scope).await?;
+    let accounts = store::runs::list(&mut tx, *scope, before, PAGE).await?;
+    Ok(accounts.into_iter().map(Account::from).collect())
 }

@@ -23,8 +23,10 @@ pub enum Setup {
         object_type_id: String,
         /// How its records are linked.
         association_types: AssociationTypes,
+        /// Whether anything of it differed from ours and is mended now.
+        is_mended: bool,
         /// Whether properties had to be made: existing records have no values in them.
-        repaired: bool,
+        has_new_properties: bool,
     },
     /// A person must act first.
     Needs(Vec<Need>),
@@ -57,9 +59,10 @@ pub async fn prepare(
         },
     };
     let differences = hubspot::differences(&schema);
-    let repaired = differences
+    let has_new_properties = differences
         .iter()
         .any(|difference| matches!(difference, Difference::Missing(_)));
+    let is_mended = !differences.is_empty();
     let schema = if differences.is_empty() {
         schema
     } else {
@@ -89,7 +92,8 @@ pub async fn prepare(
     Ok(Setup::Ready {
         object_type_id: schema.object_type_id,
         association_types,
-        repaired,
+        is_mended,
+        has_new_properties,
     })
 }
 

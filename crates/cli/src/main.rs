@@ -73,11 +73,16 @@ async fn main() -> ExitCode {
         Command::Sandbox(options) => sandbox::run(options).await,
         Command::Healthcheck { part } => healthcheck::run(part).await,
         Command::Org(command) => org::run(command).await,
-        Command::Run(command) => run::run(command).await,
+        Command::Run(command) => return ended(run::run(command).await),
         Command::Disconnect { portal } => org::disconnect(portal).await,
     };
+    ended(done.map(|()| ExitCode::SUCCESS))
+}
+
+/// The exit code; a failure says why in one line.
+fn ended(done: anyhow::Result<ExitCode>) -> ExitCode {
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             #[expect(
                 clippy::print_stderr,

@@ -5,6 +5,8 @@
 //! spread ([`run`], [`schedule`]).
 
 pub mod association;
+pub mod breaker;
+pub mod failure;
 pub mod ids;
 pub mod money;
 pub mod portal;

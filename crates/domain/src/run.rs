@@ -12,6 +12,10 @@ pub enum RunKind {
     Backfill,
     /// Brings in what changed since the last time.
     Sync,
+    /// Reads everything that changed since a date again, and writes and links it anew.
+    Resync,
+    /// Reads again from the oldest gift on whose story is not over, in case a change went by unseen.
+    Sweep,
     /// Looks at all orphans again.
     Reassociate,
     /// Looks whether the portal's needs are met.
@@ -20,13 +24,22 @@ pub enum RunKind {
 
 impl RunKind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Backfill, Self::Sync, Self::Reassociate, Self::Check];
+    pub const ALL: [Self; 6] = [
+        Self::Backfill,
+        Self::Sync,
+        Self::Resync,
+        Self::Sweep,
+        Self::Reassociate,
+        Self::Check,
+    ];
 
     /// The value in the ledger and in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Backfill => "backfill",
             Self::Sync => "sync",
+            Self::Resync => "resync",
+            Self::Sweep => "sweep",
             Self::Reassociate => "reassociate",
             Self::Check => "check",
         }
@@ -43,8 +56,22 @@ impl RunKind {
             Self::Check => 0,
             Self::Reassociate => 1,
             Self::Sync => 2,
-            Self::Backfill => 3,
+            Self::Backfill | Self::Resync => 3,
+            Self::Sweep => 4,
         }
+    }
+
+    /// Whether it reads from Thnks; the others work with what is known.
+    pub fn reads(self) -> bool {
+        match self {
+            Self::Backfill | Self::Sync | Self::Resync | Self::Sweep => true,
+            Self::Reassociate | Self::Check => false,
+        }
+    }
+
+    /// Whether it reads all that a sync would: when one ends well, the portal is in step.
+    pub fn includes_sync(self) -> bool {
+        matches!(self, Self::Backfill | Self::Sync)
     }
 }
 

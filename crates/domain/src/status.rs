@@ -119,6 +119,21 @@ pub fn current(history: &[StatusEntry]) -> Option<&StatusEntry> {
     })
 }
 
+/// Whether a story is over: redeemed, refunded, donated, or expired after it was opened, for then nothing is paid back. What
+/// Thnks changes all the same is found by its `updated_at`.
+pub fn is_final(current: Status, history: &[StatusEntry]) -> bool {
+    match current {
+        Status::Redeemed | Status::Refunded | Status::Donated => true,
+        Status::Expired => first_reached(history, Status::Opened).is_some(),
+        Status::Other
+        | Status::Scheduled
+        | Status::Sent
+        | Status::Delivered
+        | Status::Undelivered
+        | Status::Opened => false,
+    }
+}
+
 /// The first time that `status` was reached.
 pub fn first_reached(history: &[StatusEntry], status: Status) -> Option<DateTime<Utc>> {
     history
@@ -165,6 +180,16 @@ mod tests {
                 .status(),
             Status::Other
         );
+    }
+
+    #[test]
+    fn a_gift_that_expired_unopened_is_not_over_before_its_refund() {
+        let unopened = [entry("sent", 0), entry("expired", 9)];
+        assert!(!is_final(Status::Expired, &unopened));
+        let opened = [entry("sent", 0), entry("Opened", 3), entry("expired", 9)];
+        assert!(is_final(Status::Expired, &opened));
+        assert!(is_final(Status::Refunded, &unopened));
+        assert!(!is_final(Status::Opened, &opened));
     }
 
     #[test]

@@ -90,6 +90,11 @@ impl Transaction {
         Status::from_source(self.source_status())
     }
 
+    /// Whether its story is over ([`status::is_final`]).
+    pub fn is_final(&self) -> bool {
+        status::is_final(self.status(), &self.history)
+    }
+
     /// When it was sent: the first `sent` entry, without one the time of creation.
     pub fn sent_at(&self) -> DateTime<Utc> {
         status::first_reached(&self.history, Status::Sent).unwrap_or(self.created_at)

@@ -275,6 +275,7 @@ impl Portal {
             match sent {
                 Ok(bytes) => {
                     let batch: Batch<serde::de::IgnoredAny> = Batch::from_slice(&bytes)?;
+                    parts.accepted(batch.faults.is_empty());
                     answer
                         .refused
                         .extend(batch.faults.iter().flat_map(refused_links));

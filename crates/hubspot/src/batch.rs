@@ -1,32 +1,64 @@
 //! Isolating the bad rows of a batch that HubSpot refuses as a whole: halves, then halves of halves.
 
-use std::collections::VecDeque;
-
 use crate::error::Error;
 use crate::limits::REFUSED_CALLS_PER_BATCH;
 
-/// The parts of a batch that are still to be sent.
+/// The parts of a batch that are still to be sent. Each part that [`Self::next`] gives is answered with [`Self::accepted`]
+/// or [`Self::refused`].
 pub(crate) struct Parts<'a, T> {
-    pending: VecDeque<&'a [T]>,
+    /// The next part is the last of these.
+    pending: Vec<Part<'a, T>>,
+    /// Whether the part being sent is the first half of a refused one; its sister is next in line.
+    sent_first_half: bool,
     refusals_left: u32,
+}
+
+struct Part<'a, T> {
+    rows: &'a [T],
+    is_first_half: bool,
+    /// It holds a bad row: the whole was refused, and the other half was taken. To send it whole would be wasted.
+    is_known_bad: bool,
 }
 
 impl<'a, T> Parts<'a, T> {
     /// The whole as one part; nothing to send when it is empty.
     pub(crate) fn new(whole: &'a [T]) -> Self {
-        let mut pending = VecDeque::new();
-        if !whole.is_empty() {
-            pending.push_back(whole);
-        }
-        Self {
-            pending,
+        let mut parts = Self {
+            pending: Vec::new(),
+            sent_first_half: false,
             refusals_left: REFUSED_CALLS_PER_BATCH,
+        };
+        if !whole.is_empty() {
+            parts.pending.push(Part {
+                rows: whole,
+                is_first_half: false,
+                is_known_bad: false,
+            });
         }
+        parts
     }
 
     /// The next part to send.
     pub(crate) fn next(&mut self) -> Option<&'a [T]> {
-        self.pending.pop_front()
+        loop {
+            let part = self.pending.pop()?;
+            if part.is_known_bad && part.rows.len() > 1 {
+                self.halve(part.rows);
+                continue;
+            }
+            self.sent_first_half = part.is_first_half;
+            return Some(part.rows);
+        }
+    }
+
+    /// The part was taken; `wholly` when not even a single row of it was refused.
+    pub(crate) fn accepted(&mut self, wholly: bool) {
+        if wholly
+            && self.sent_first_half
+            && let Some(sister) = self.pending.last_mut()
+        {
+            sister.is_known_bad = true;
+        }
     }
 
     /// `part` was refused. Answers with the rows to be reported as refused: none while it is halved and sent again, the
@@ -36,10 +68,19 @@ impl<'a, T> Parts<'a, T> {
         if part.len() <= 1 || self.refusals_left == 0 {
             return part;
         }
-        let (first, second) = part.split_at(part.len() / 2);
-        self.pending.push_back(first);
-        self.pending.push_back(second);
+        self.halve(part);
         &[]
+    }
+
+    fn halve(&mut self, rows: &'a [T]) {
+        let (first, second) = rows.split_at(rows.len() / 2);
+        for (rows, is_first_half) in [(second, false), (first, true)] {
+            self.pending.push(Part {
+                rows,
+                is_first_half,
+                is_known_bad: false,
+            });
+        }
     }
 }
 
@@ -65,6 +106,7 @@ mod tests {
             if part.iter().any(|row| bad.contains(row)) {
                 refused.extend_from_slice(parts.refused(part));
             } else {
+                parts.accepted(true);
                 taken.extend_from_slice(part);
             }
         }
@@ -74,12 +116,31 @@ mod tests {
     }
 
     #[test]
-    fn one_bad_row_is_isolated_and_the_others_go() {
+    fn a_bad_row_costs_at_most_twice_the_logarithm_of_its_batch_wherever_it_stands() {
         let rows: Vec<u32> = (0..100).collect();
-        let (calls, taken, refused) = send(&rows, &[42]);
-        assert_eq!(refused, [42]);
-        assert_eq!(taken.len(), 99);
-        assert!(calls <= 17, "{calls}");
+        let bound = 2.0 * 100_f64.log2();
+        for bad in 0..100 {
+            let (calls, taken, refused) = send(&rows, &[bad]);
+            assert_eq!(refused, [bad]);
+            assert_eq!(taken.len(), 99);
+            assert!(f64::from(calls - 1) <= bound, "{bad}: {calls} calls");
+        }
+    }
+
+    #[test]
+    fn several_bad_rows_cost_no_more_than_as_many_single_ones() {
+        let rows: Vec<u32> = (0..100).collect();
+        for step in 1..50 {
+            let bad: Vec<u32> = [3, 3 + step, 3 + 2 * step % 97].into();
+            let mut distinct = bad.clone();
+            distinct.sort_unstable();
+            distinct.dedup();
+            let (calls, taken, refused) = send(&rows, &bad);
+            assert_eq!(refused, distinct);
+            assert_eq!(taken.len(), 100 - distinct.len());
+            let bound = 2.0 * 100_f64.log2() * f64::from(u32::try_from(distinct.len()).unwrap());
+            assert!(f64::from(calls - 1) <= bound, "{bad:?}: {calls} calls");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::HubId;
+use domain::breaker::Breaker;
 use tokio::time::Instant;
 
 use crate::limits::{BUDGET_WINDOW, INTERACTIVE_PATIENCE, LONGEST_PATIENCE, LONGEST_WAIT};
@@ -25,13 +26,15 @@ pub enum CallClass {
 }
 
 impl CallClass {
-    /// How many of `limit` calls per window this class may fill: the last twentieth is kept from sync, the last tenth from
-    /// backfill, so that a person's click never waits behind an import. Never less than one.
+    /// How many of `limit` calls per window this class may fill. Each class keeps a little free for those before it, five
+    /// of a hundred in all: as calls leave the window, whoever comes first finds room first, so that a person's click never
+    /// waits behind an import. Never less than one.
     pub fn share(self, limit: u32) -> u32 {
         let kept_free = match self {
-            Self::Interactive | Self::Webhook => 0,
-            Self::Sync => limit / 20,
-            Self::Backfill => limit / 10,
+            Self::Interactive => 0,
+            Self::Webhook => limit / 50,
+            Self::Sync => limit / 33,
+            Self::Backfill => limit / 20,
         };
         limit.saturating_sub(kept_free).max(1)
     }
@@ -45,15 +48,30 @@ impl CallClass {
     }
 }
 
+/// Why a call may not go now, and how long from now to wait before asking again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoTurn {
+    /// The portal's calls are used up, or HubSpot asked it to slow down.
+    Busy(Duration),
+    /// HubSpot as a whole does not answer: one call a minute asks whether it is back.
+    Down(Duration),
+}
+
 /// Spends a portal's calls. All calls of one portal have to go through budgets that know of each other.
 #[async_trait]
 pub trait Budget: Send + Sync {
-    /// Waits until one call to the portal may go, and counts it. When that is longer than [`CallClass::patience`] no call
-    /// is counted, and the error says how long from now to wait before asking again.
-    async fn acquire(&self, hub: HubId, class: CallClass) -> Result<(), Duration>;
+    /// Waits until one call to the portal may go, and counts it. When that is longer than [`CallClass::patience`], or while
+    /// HubSpot is down, no call is counted.
+    async fn acquire(&self, hub: HubId, class: CallClass) -> Result<(), NoTurn>;
 
     /// HubSpot asks to slow down: no call of this portal goes, in any process, before `wait` is over.
     async fn block(&self, hub: HubId, wait: Duration);
+
+    /// Whether HubSpot has answered a call, well or badly, or the call broke.
+    async fn report(&self, answered: bool);
+
+    /// Whether HubSpot as a whole counts as down.
+    fn is_down(&self) -> bool;
 }
 
 /// A budget for one process: an exact sliding window. In no span of [`BUDGET_WINDOW`] more than `limit` calls go.
@@ -61,6 +79,7 @@ pub trait Budget: Send + Sync {
 pub struct LocalBudget {
     limit: u32,
     windows: Mutex<HashMap<HubId, Window>>,
+    breaker: Mutex<Breaker<Instant>>,
 }
 
 /// Portals after which windows without calls are swept out.
@@ -106,6 +125,7 @@ impl LocalBudget {
         Self {
             limit: limit.max(1),
             windows: Mutex::default(),
+            breaker: Mutex::default(),
         }
     }
 
@@ -127,6 +147,13 @@ impl LocalBudget {
             .map(|()| now)
     }
 
+    /// Whether HubSpot as a whole is up, as far as this process knows; while it is down one call a minute passes, and all
+    /// others are told when the next one will.
+    pub fn pass(&self) -> Result<(), Instant> {
+        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        breaker.pass(Instant::now())
+    }
+
     /// The call that [`Self::take`] counted at `taken` does not go.
     pub fn give_back(&self, hub: HubId, taken: Instant) {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,15 +167,36 @@ impl LocalBudget {
 
 #[async_trait]
 impl Budget for LocalBudget {
-    async fn acquire(&self, hub: HubId, class: CallClass) -> Result<(), Duration> {
+    async fn acquire(&self, hub: HubId, class: CallClass) -> Result<(), NoTurn> {
         let give_up_at = Instant::now() + class.patience();
-        while let Err(ask_again) = self.take(hub, class) {
-            if ask_again > give_up_at {
-                return Err(ask_again.duration_since(Instant::now()));
+        loop {
+            match self.take(hub, class) {
+                Ok(taken) => {
+                    return self.pass().map_err(|probe_at| {
+                        self.give_back(hub, taken);
+                        NoTurn::Down(probe_at.saturating_duration_since(Instant::now()))
+                    });
+                }
+                Err(ask_again) if ask_again > give_up_at => {
+                    return Err(NoTurn::Busy(ask_again.duration_since(Instant::now())));
+                }
+                Err(ask_again) => tokio::time::sleep_until(ask_again).await,
             }
-            tokio::time::sleep_until(ask_again).await;
         }
-        Ok(())
+    }
+
+    async fn report(&self, answered: bool) {
+        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        if answered {
+            breaker.answered();
+        } else {
+            breaker.broke(Instant::now());
+        }
+    }
+
+    fn is_down(&self) -> bool {
+        let breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        breaker.is_open()
     }
 
     async fn block(&self, hub: HubId, wait: Duration) {
@@ -173,7 +221,9 @@ mod tests {
             .map(|_| {
                 let budget = Arc::clone(&budget);
                 tokio::spawn(async move {
-                    while let Err(wait) = budget.acquire(HUB, CallClass::Interactive).await {
+                    while let Err(NoTurn::Busy(wait)) =
+                        budget.acquire(HUB, CallClass::Interactive).await
+                    {
                         tokio::time::sleep(wait).await;
                     }
                     Instant::now()
@@ -201,11 +251,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_person_goes_where_a_backfill_has_to_wait() {
         let budget = LocalBudget::new(100);
-        for _ in 0..90 {
+        for _ in 0..95 {
             budget.acquire(HUB, CallClass::Backfill).await.unwrap();
         }
         let before = Instant::now();
-        for _ in 0..10 {
+        for _ in 0..5 {
             budget.acquire(HUB, CallClass::Interactive).await.unwrap();
         }
         assert_eq!(Instant::now(), before);
@@ -241,9 +291,10 @@ mod tests {
         let budget = LocalBudget::new(1);
         budget.block(HUB, Duration::from_mins(15)).await;
         let before = Instant::now();
-        let wait = budget.acquire(HUB, CallClass::Backfill).await.unwrap_err();
+        let wait = Duration::from_mins(15);
+        let turn = budget.acquire(HUB, CallClass::Backfill).await;
         assert_eq!(Instant::now(), before);
-        assert_eq!(wait, Duration::from_mins(15));
+        assert_eq!(turn, Err(NoTurn::Busy(wait)));
         tokio::time::sleep(wait).await;
         assert!(budget.take(HUB, CallClass::Backfill).is_ok());
     }
@@ -267,7 +318,8 @@ mod tests {
             assert!(ended - started <= LONGEST_PATIENCE);
             match turn {
                 Ok(()) => gone += 1,
-                Err(wait) => assert!(wait > Duration::ZERO && wait <= BUDGET_WINDOW),
+                Err(NoTurn::Busy(wait)) => assert!(wait > Duration::ZERO && wait <= BUDGET_WINDOW),
+                Err(NoTurn::Down(_)) => panic!("HubSpot is up"),
             }
         }
         // Two at once and two a window later; the third window opens after more than anyone's patience.
@@ -288,7 +340,43 @@ mod tests {
     #[test]
     fn a_tiny_limit_still_lets_every_class_go() {
         assert_eq!(CallClass::Backfill.share(1), 1);
-        assert_eq!(CallClass::Backfill.share(100), 90);
-        assert_eq!(CallClass::Sync.share(100), 95);
+        let shares = [
+            CallClass::Interactive,
+            CallClass::Webhook,
+            CallClass::Sync,
+            CallClass::Backfill,
+        ]
+        .map(|class| class.share(100));
+        assert_eq!(shares, [100, 98, 97, 95]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_hubspot_is_down_one_call_a_minute_goes_for_all_portals_together() {
+        let budget = LocalBudget::new(100);
+        for _ in 0..domain::breaker::OPENS_AFTER {
+            budget.acquire(HUB, CallClass::Sync).await.unwrap();
+            budget.report(false).await;
+        }
+        assert!(budget.is_down());
+        let mut gone = 0;
+        for portal in 0..600 {
+            let turn = budget.acquire(HubId(portal), CallClass::Sync).await;
+            match turn {
+                Ok(()) => {
+                    gone += 1;
+                    budget.report(false).await;
+                }
+                Err(turn) => assert!(matches!(turn, NoTurn::Down(_)), "{turn:?}"),
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert!((9..=10).contains(&gone), "{gone}");
+        budget.report(true).await;
+        for portal in 0..600 {
+            budget
+                .acquire(HubId(portal), CallClass::Sync)
+                .await
+                .unwrap();
+        }
     }
 }

@@ -1,10 +1,12 @@
 //! The one request: authorization, time-outs, budget, repeats, and what an answer means. Nothing else sends.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::HubId;
+use domain::breaker::RepeatBudget;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Method, redirect};
@@ -49,6 +51,8 @@ struct Inner {
     config: Config,
     http: reqwest::Client,
     budget: Arc<dyn Budget>,
+    /// What is left of the repeats of portals that have had trouble.
+    repeats: Mutex<HashMap<HubId, RepeatBudget>>,
 }
 
 impl std::fmt::Debug for Client {
@@ -102,12 +106,47 @@ impl Client {
             config,
             http,
             budget,
+            repeats: Mutex::default(),
         });
         Ok(Self { inner })
     }
 
     pub(crate) fn budget(&self) -> &dyn Budget {
         &*self.inner.budget
+    }
+
+    /// Whether HubSpot as a whole counts as down: what fails now is nobody's fault.
+    pub fn is_down(&self) -> bool {
+        self.inner.budget.is_down()
+    }
+
+    /// Notes the end of an attempt. What goes well earns the portal a part of a repeat.
+    async fn report(&self, auth: &Auth<'_>, answered: bool) {
+        self.inner.budget.report(answered).await;
+        if let (Auth::Portal(portal), true) = (auth, answered) {
+            let mut repeats = self.repeats();
+            if let Some(budget) = repeats.get_mut(&portal.hub()) {
+                budget.earn();
+                if budget.is_full() {
+                    repeats.remove(&portal.hub());
+                }
+            }
+        }
+    }
+
+    /// Takes one repeat of the portal's; calls that belong to no portal have only their own patience.
+    fn may_repeat(&self, auth: &Auth<'_>) -> bool {
+        match auth {
+            Auth::Portal(portal) => self.repeats().entry(portal.hub()).or_default().spend(),
+            Auth::Bearer(_) | Auth::Body => true,
+        }
+    }
+
+    fn repeats(&self) -> std::sync::MutexGuard<'_, HashMap<HubId, RepeatBudget>> {
+        self.inner
+            .repeats
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the client was made with.
@@ -138,11 +177,14 @@ impl Client {
             let (answer, retry_after) = match self.attempt(call, bearer.as_ref()).await {
                 Ok(received) => received,
                 Err(failure) => {
-                    let wait = patience.after_failure(failure, &mut rand::rng())?;
+                    self.report(&auth, false).await;
+                    let may_repeat = || self.may_repeat(&auth);
+                    let wait = patience.after_failure(failure, may_repeat, &mut rand::rng())?;
                     tokio::time::sleep(wait).await;
                     continue;
                 }
             };
+            self.report(&auth, answer.status < 500).await;
             if let (401, Auth::Portal(portal), Some(refused), false) =
                 (answer.status, &auth, &bearer, replaced)
             {
@@ -168,7 +210,8 @@ impl Client {
                 }
                 (Reaction::Broken, _) => {
                     let failure = Failure::ServerError(answer.status);
-                    let wait = patience.after_failure(failure, &mut rand::rng())?;
+                    let may_repeat = || self.may_repeat(&auth);
+                    let wait = patience.after_failure(failure, may_repeat, &mut rand::rng())?;
                     tokio::time::sleep(wait).await;
                 }
             }

@@ -17,6 +17,12 @@ pub enum Error {
         /// From now.
         retry_after: Duration,
     },
+    /// HubSpot as a whole does not answer; nothing was sent.
+    #[error("HubSpot is down; it is asked again in {} s", retry_after.as_secs())]
+    Down {
+        /// From now.
+        retry_after: Duration,
+    },
     /// The portal has taken its consent back: the refresh token is refused, or the portal is gone.
     #[error("the portal's authorization is revoked")]
     Revoked,
@@ -77,7 +83,9 @@ impl Error {
     /// What the caller can do.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::Throttled { retry_after } => Remedy::Wait(Some(*retry_after)),
+            Self::Throttled { retry_after } | Self::Down { retry_after } => {
+                Remedy::Wait(Some(*retry_after))
+            }
             Self::Unavailable(_)
             | Self::UnknownOutcome(_)
             | Self::Unreadable(_)
@@ -102,7 +110,7 @@ impl Error {
     /// How long HubSpot or the budget asks to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Throttled { retry_after } => Some(*retry_after),
+            Self::Throttled { retry_after } | Self::Down { retry_after } => Some(*retry_after),
             _ => None,
         }
     }

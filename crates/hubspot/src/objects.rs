@@ -58,8 +58,9 @@ pub struct WrittenRow {
 pub struct RefusedRow {
     /// Which row; `None` when HubSpot does not say, its rows are then among the unanswered.
     pub trace_id: Option<String>,
-    /// HubSpot's category, for example `VALIDATION_ERROR`.
-    pub category: String,
+    /// HubSpot's most exact code: that of the value at fault, for example `INVALID_OPTION`, else its category, for example
+    /// `CONFLICT`.
+    pub code: String,
     /// HubSpot's sentence.
     pub message: String,
     /// The property it is about, when HubSpot names one.
@@ -77,8 +78,31 @@ struct UpsertInput<'a> {
 
 impl Portal {
     /// Writes rows (at most 100, each key once) as records of `object_type_id`, made or changed by their unique key. Safe
-    /// to repeat. A batch that is refused as a whole is halved until the bad rows stand alone.
+    /// to repeat. A batch that is refused as a whole is halved until the bad rows stand alone; rows that an answer leaves
+    /// out are sent once more.
     pub async fn upsert(
+        &self,
+        object_type_id: &str,
+        rows: &[UpsertRow<'_>],
+    ) -> Result<UpsertAnswer, Error> {
+        let mut answer = self.upsert_once(object_type_id, rows).await?;
+        let left_out: Vec<UpsertRow<'_>> = rows
+            .iter()
+            .filter(|row| answer.unanswered.iter().any(|key| key == row.key()))
+            .copied()
+            .collect();
+        if !left_out.is_empty() {
+            let again = self.upsert_once(object_type_id, &left_out).await?;
+            answer.written.extend(again.written);
+            // An error that named no row was about one of these.
+            answer.refused.retain(|row| row.trace_id.is_some());
+            answer.refused.extend(again.refused);
+            answer.unanswered = again.unanswered;
+        }
+        Ok(answer)
+    }
+
+    async fn upsert_once(
         &self,
         object_type_id: &str,
         rows: &[UpsertRow<'_>],
@@ -111,12 +135,20 @@ impl Portal {
                 )
                 .await;
             match sent {
-                Ok(bytes) => answer.add(part, Batch::from_slice(&bytes)?),
+                Ok(bytes) => {
+                    let batch = Batch::from_slice(&bytes)?;
+                    parts.accepted(batch.faults.is_empty());
+                    answer.add(part, batch);
+                }
                 Err(error) if is_about_rows(&error) => {
                     let fault = error.refusal().map(|refusal| refusal.fault.clone());
                     let fault = fault.unwrap_or_default();
-                    let refused = parts
-                        .refused(part)
+                    // Every row has every property: where one does not exist, no half fares better.
+                    let refused = match RefusedRow::new(None, &fault).code.as_str() {
+                        PROPERTY_DOESNT_EXIST => part,
+                        _ => parts.refused(part),
+                    };
+                    let refused = refused
                         .iter()
                         .map(|row| RefusedRow::new(Some(row.trace_id), &fault));
                     answer.refused.extend(refused);
@@ -169,9 +201,19 @@ impl UpsertAnswer {
     }
 }
 
+/// HubSpot's code for a value of a property that the object does not have.
+const PROPERTY_DOESNT_EXIST: &str = "PROPERTY_DOESNT_EXIST";
+/// HubSpot's code for a value that is none of the property's options.
+const INVALID_OPTION: &str = "INVALID_OPTION";
+
 impl RefusedRow {
+    /// Whether the object's definition may be at fault rather than the row: somebody may have changed it.
+    pub fn is_about_definition(&self) -> bool {
+        [PROPERTY_DOESNT_EXIST, INVALID_OPTION].contains(&self.code.as_str())
+    }
+
     fn new(trace_id: Option<&str>, fault: &Fault) -> Self {
-        let invalid = invalid_value(&fault.message);
+        let invalid = InvalidValue::find(&fault.message);
         let named = fault
             .context_values(&["propertyName", "properties", "name"])
             .into_iter()
@@ -181,26 +223,38 @@ impl RefusedRow {
             .iter()
             .map(|detail| detail.location.clone())
             .find(|location| !location.is_empty());
-        let (field, message) = match invalid {
-            Some((field, message)) => (Some(field), message),
-            None => (named.or(located), fault.message.clone()),
+        let (code, field, message) = match invalid {
+            Some(invalid) => (invalid.code, Some(invalid.property), invalid.message),
+            None => (None, named.or(located), fault.message.clone()),
         };
         Self {
             trace_id: trace_id.map(str::to_owned),
-            category: fault.category.clone(),
+            code: code.unwrap_or_else(|| fault.category.clone()),
             message,
             field,
         }
     }
 }
 
-/// The property and the sentence inside `Property values were not valid: [{…}]`.
-fn invalid_value(message: &str) -> Option<(String, String)> {
-    let (_, list) = message.split_once("Property values were not valid:")?;
-    let list: Value = serde_json::from_str(list.trim()).ok()?;
-    let first = list.get(0)?;
-    let text = |name| first.get(name).and_then(Value::as_str).map(str::to_owned);
-    Some((text("name")?, text("message").or_else(|| text("error"))?))
+/// The first value that HubSpot names inside `Property values were not valid: [{…}]`.
+struct InvalidValue {
+    property: String,
+    code: Option<String>,
+    message: String,
+}
+
+impl InvalidValue {
+    fn find(message: &str) -> Option<Self> {
+        let (_, list) = message.split_once("Property values were not valid:")?;
+        let list: Value = serde_json::from_str(list.trim()).ok()?;
+        let first = list.get(0)?;
+        let text = |name| first.get(name).and_then(Value::as_str).map(str::to_owned);
+        Some(Self {
+            property: text("name")?,
+            message: text("message").or_else(|| text("error"))?,
+            code: text("error"),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -238,7 +292,7 @@ mod tests {
             answer.refused,
             [RefusedRow {
                 trace_id: Some("t2".into()),
-                category: "VALIDATION_ERROR".into(),
+                code: "INVALID_OPTION".into(),
                 message: "bad option".into(),
                 field: Some("status".into()),
             }]

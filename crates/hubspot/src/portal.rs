@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::budget::CallClass;
+use crate::budget::{CallClass, NoTurn};
 use crate::client::{AccessTokens, Auth, Body, Call, Client};
 use crate::error::Error;
 use crate::retry::Effect;
@@ -22,7 +22,38 @@ pub struct Portal {
     hub: HubId,
     tokens: Arc<dyn AccessTokens>,
     class: CallClass,
-    calls: Arc<Mutex<CallCounts>>,
+    calls: Arc<Mutex<Calls>>,
+}
+
+#[derive(Default)]
+struct Calls {
+    by_kind: BTreeMap<&'static str, u64>,
+    throttled: Waiting,
+    queued: Waiting,
+}
+
+/// The time in which at least one of several calls that are under way waits.
+#[derive(Default)]
+struct Waiting {
+    waiters: u32,
+    since: Option<Instant>,
+    total: Duration,
+}
+
+impl Waiting {
+    fn begin(&mut self) {
+        self.waiters += 1;
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    fn end(&mut self) {
+        self.waiters = self.waiters.saturating_sub(1);
+        if self.waiters == 0
+            && let Some(since) = self.since.take()
+        {
+            self.total += since.elapsed();
+        }
+    }
 }
 
 /// What a [`Portal`] and its clones have called.
@@ -30,9 +61,9 @@ pub struct Portal {
 pub struct CallCounts {
     /// Requests that were sent, repeats included, by kind, for example `objects.upsert`.
     pub by_kind: BTreeMap<&'static str, u64>,
-    /// Time waited because HubSpot asked to slow down.
+    /// Time in which a call waited because HubSpot asked to slow down.
     pub throttled: Duration,
-    /// Time waited for our own budget.
+    /// Time in which a call waited for our own budget.
     pub queued: Duration,
 }
 
@@ -73,7 +104,12 @@ impl Portal {
 
     /// What was called so far.
     pub fn calls(&self) -> CallCounts {
-        self.counts().clone()
+        let calls = self.counts();
+        CallCounts {
+            by_kind: calls.by_kind.clone(),
+            throttled: calls.throttled.total,
+            queued: calls.queued.total,
+        }
     }
 
     pub(crate) fn class(&self) -> CallClass {
@@ -91,22 +127,26 @@ impl Portal {
         self.tokens.replace(self.hub, refused).await
     }
 
-    fn counts(&self) -> MutexGuard<'_, CallCounts> {
+    fn counts(&self) -> MutexGuard<'_, Calls> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the next call may go; `throttled` when it waits because HubSpot asked.
     pub(crate) async fn wait_for_turn(&self, throttled: bool) -> Result<(), Error> {
-        let asked = Instant::now();
+        let waiting = |calls: &mut Calls, change: fn(&mut Waiting)| {
+            change(if throttled {
+                &mut calls.throttled
+            } else {
+                &mut calls.queued
+            });
+        };
+        waiting(&mut self.counts(), Waiting::begin);
         let turn = self.client.budget().acquire(self.hub, self.class).await;
-        let waited = asked.elapsed();
-        let mut counts = self.counts();
-        if throttled {
-            counts.throttled += waited;
-        } else {
-            counts.queued += waited;
-        }
-        turn.map_err(|retry_after| Error::Throttled { retry_after })
+        waiting(&mut self.counts(), Waiting::end);
+        turn.map_err(|turn| match turn {
+            NoTurn::Busy(retry_after) => Error::Throttled { retry_after },
+            NoTurn::Down(retry_after) => Error::Down { retry_after },
+        })
     }
 
     pub(crate) fn count(&self, kind: &'static str) {

@@ -125,6 +125,28 @@ impl Portal {
         })
     }
 
+    /// Those of `ids` (at most 100) that are records of `object_type_id` under this very id: one that is gone, or that was
+    /// merged into another, is left out. An id that HubSpot refuses to read counts as being there.
+    pub async fn existing_records(
+        &self,
+        object_type_id: &str,
+        ids: &[RecordId],
+    ) -> Result<HashSet<RecordId>, Error> {
+        let texts: Vec<_> = ids.iter().map(RecordId::to_string).collect();
+        let properties = &[domain::record::KEY_PROPERTY];
+        let object_type = crate::client::segment(object_type_id);
+        let found = self
+            .read_batch("objects.read", &object_type, None, &texts, properties)
+            .await?;
+        let unreadable = found.unreadable.keys().filter_map(|id| id.parse().ok());
+        Ok(found
+            .objects
+            .iter()
+            .map(|object| object.id)
+            .chain(unreadable)
+            .collect())
+    }
+
     /// Reads `ids`. A batch that is refused as a whole is halved until the bad inputs stand alone.
     async fn read_batch(
         &self,
@@ -153,7 +175,11 @@ impl Portal {
                 .send(kind, Method::POST, path.clone(), &body, Effect::Read)
                 .await;
             match sent {
-                Ok(bytes) => found.add(part, Batch::from_slice(&bytes)?)?,
+                Ok(bytes) => {
+                    let batch = Batch::from_slice(&bytes)?;
+                    parts.accepted(batch.faults.iter().all(is_absence));
+                    found.add(part, batch)?;
+                }
                 Err(error) if is_about_rows(&error) => {
                     let words = error.refusal().map(|refusal| words(&refusal.fault));
                     let words = words.unwrap_or_default();
@@ -174,11 +200,7 @@ impl Found {
     /// that it names are unreadable, and one that names none ends the read, for it must not pass for their absence.
     fn add(&mut self, part: &[String], batch: Batch<Object>) -> Result<(), Error> {
         self.objects.extend(batch.results);
-        for fault in batch
-            .faults
-            .iter()
-            .filter(|fault| fault.category != "OBJECT_NOT_FOUND")
-        {
+        for fault in batch.faults.iter().filter(|fault| !is_absence(fault)) {
             let named = fault.context_values(&["ids", "id"]);
             let mut hit = part
                 .iter()
@@ -195,6 +217,11 @@ impl Found {
         }
         Ok(())
     }
+}
+
+/// Whether it says no more than that something is not there.
+fn is_absence(fault: &Fault) -> bool {
+    fault.category == "OBJECT_NOT_FOUND"
 }
 
 /// HubSpot's sentence, or at least its category.

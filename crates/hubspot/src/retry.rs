@@ -117,10 +117,12 @@ impl Patience {
         }
     }
 
-    /// After a failure: how long to wait before the call is repeated, or the error that ends it.
+    /// After a failure: how long to wait before the call is repeated, or the error that ends it. `may_repeat` is asked only
+    /// when this call's own patience would allow it.
     pub(crate) fn after_failure(
         &mut self,
         failure: Failure,
+        may_repeat: impl FnOnce() -> bool,
         rng: &mut impl Rng,
     ) -> Result<Duration, Error> {
         self.failures += 1;
@@ -128,7 +130,7 @@ impl Patience {
             self.doubt = Some(failure.clone().into_error().to_string());
         }
         let repeatable = self.effect != Effect::Once || !failure.in_doubt();
-        if repeatable && self.failures < self.attempts {
+        if repeatable && self.failures < self.attempts && may_repeat() {
             return Ok(backoff(self.failures, rng));
         }
         // A write that once may have arrived stays in doubt, whatever the last attempt died of.
@@ -223,10 +225,10 @@ mod tests {
         let mut patience = Patience::new(CallClass::Interactive, Effect::Read);
         let mut rng = rand::rng();
         for _ in 0..2 {
-            let wait = patience.after_failure(Failure::ServerError(502), &mut rng);
+            let wait = patience.after_failure(Failure::ServerError(502), || true, &mut rng);
             assert!(wait.unwrap() <= limits::BACKOFF_BASE * 2);
         }
-        let end = patience.after_failure(Failure::ServerError(502), &mut rng);
+        let end = patience.after_failure(Failure::ServerError(502), || true, &mut rng);
         assert!(matches!(end, Err(Error::Unavailable(_))));
     }
 
@@ -236,15 +238,15 @@ mod tests {
         let mut rng = rand::rng();
         assert!(
             patience
-                .after_failure(Failure::Lost("reset".into()), &mut rng)
+                .after_failure(Failure::Lost("reset".into()), || true, &mut rng)
                 .is_ok()
         );
         assert!(
             patience
-                .after_failure(Failure::NotSent("refused".into()), &mut rng)
+                .after_failure(Failure::NotSent("refused".into()), || true, &mut rng)
                 .is_ok()
         );
-        let end = patience.after_failure(Failure::NotSent("refused".into()), &mut rng);
+        let end = patience.after_failure(Failure::NotSent("refused".into()), || true, &mut rng);
         assert!(matches!(end, Err(Error::UnknownOutcome(_))));
     }
 
@@ -254,7 +256,7 @@ mod tests {
         let mut patience = Patience::new(CallClass::Sync, Effect::Once);
         assert!(
             patience
-                .after_failure(Failure::NotSent("refused".into()), &mut rng)
+                .after_failure(Failure::NotSent("refused".into()), || true, &mut rng)
                 .is_ok()
         );
         for failure in [
@@ -263,7 +265,7 @@ mod tests {
             Failure::Unreadable("html".into()),
         ] {
             let mut patience = Patience::new(CallClass::Sync, Effect::Once);
-            let end = patience.after_failure(failure, &mut rng);
+            let end = patience.after_failure(failure, || true, &mut rng);
             assert!(matches!(end, Err(Error::UnknownOutcome(_))));
         }
     }

@@ -13,6 +13,12 @@ pub type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
 
 /// How long a request waits for a free connection before it is told that the database is busy.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// What PostgreSQL ends by itself. A process that is frozen within a transaction would hold its locks for as long as it
+/// sleeps; ours never rest there, for no call to the outside is made in one. And nobody waits for a lock for ever.
+const TIMEOUTS: [(&str, &str); 2] = [
+    ("idle_in_transaction_session_timeout", "8s"),
+    ("lock_timeout", "10s"),
+];
 /// The channel on which new runs ring.
 const CHANNEL: &str = "runs";
 
@@ -29,7 +35,7 @@ impl Db {
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_lazy_with(options.application_name("thnks-hubspot"));
+            .connect_lazy_with(options.application_name("thnks-hubspot").options(TIMEOUTS));
         Ok(Self { pool })
     }
 

@@ -10,6 +10,7 @@ mod scope;
 pub mod associations;
 pub mod audit;
 pub mod connections;
+pub mod failures;
 pub mod install_states;
 pub mod members;
 pub mod organizations;

@@ -6,7 +6,7 @@ use domain::portal::{Need, PortalFacts};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
-use crate::{Conn, Error, PortalScope};
+use crate::{Conn, Error, PortalScope, schedule};
 
 /// A portal.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +87,10 @@ impl Portal {
     }
 }
 
+/// Of two places in the interval a new portal takes the one with fewer portals this near on either side, as a part of the
+/// interval: five seconds of an hour.
+const CROWD: f64 = 1.0 / 720.0;
+
 /// Stores a newly installed portal with everything that comes with one, or takes an uninstalled one up again.
 pub async fn upsert(
     conn: &mut Conn,
@@ -129,9 +133,15 @@ pub async fn upsert(
     )
     .execute(&mut *conn)
     .await?;
+    let [one, other] = domain::schedule::places(scope.hub_id());
     sqlx::query!(
-        "INSERT INTO sync_schedule (hub_id) VALUES ($1) ON CONFLICT DO NOTHING",
-        hub_id
+        "INSERT INTO sync_schedule (hub_id, place)
+         SELECT $1, place FROM UNNEST($2::float8[]) WITH ORDINALITY AS choice (place, nth)
+         ORDER BY (SELECT count(*) FROM sync_schedule AS s WHERE s.place BETWEEN choice.place - $3 AND choice.place + $3), nth
+         LIMIT 1 ON CONFLICT DO NOTHING",
+        hub_id,
+        &[one.value(), other.value()],
+        CROWD
     )
     .execute(conn)
     .await?;
@@ -252,16 +262,26 @@ pub async fn disconnect(
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     sqlx::query!(
-        "UPDATE portals SET disconnected_at = coalesce(disconnected_at, $2), needs = $3 WHERE hub_id = $1",
+        "UPDATE portals SET disconnected_at = coalesce(disconnected_at, $2), needs = $3, paused_at = NULL WHERE hub_id = $1",
         scope.hub_id().0,
         now,
         Json([need]) as _
     )
     .execute(&mut *conn)
     .await?;
+    schedule::clear(conn, scope).await
+}
+
+/// Notes since when the portal is paused; `None` ends it.
+pub async fn save_paused(
+    conn: &mut Conn,
+    scope: PortalScope,
+    paused_at: Option<DateTime<Utc>>,
+) -> Result<(), Error> {
     sqlx::query!(
-        "UPDATE sync_schedule SET next_sync_at = NULL, next_check_at = NULL WHERE hub_id = $1",
-        scope.hub_id().0
+        "UPDATE portals SET paused_at = $2 WHERE hub_id = $1",
+        scope.hub_id().0,
+        paused_at
     )
     .execute(conn)
     .await?;

@@ -1,6 +1,7 @@
 //! Rows of Thnks that cannot be a transaction: kept with field and reason, until a good row of that id comes.
 
 use chrono::{DateTime, Utc};
+use domain::TransactionId;
 use domain::transaction::Malformed;
 use serde_json::Value;
 
@@ -38,10 +39,12 @@ pub async fn upsert_batch(
 ) -> Result<(), Error> {
     for row in rows {
         sqlx::query!(
-            "INSERT INTO rejected_rows (hub_id, row_key, transaction_id, field, reason, payload, first_seen_at, last_seen_at)
+            "INSERT INTO rejected_rows AS known (hub_id, row_key, transaction_id, field, reason, payload, first_seen_at, last_seen_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
              ON CONFLICT (hub_id, row_key) DO UPDATE SET field = excluded.field, reason = excluded.reason,
-                payload = excluded.payload, last_seen_at = excluded.last_seen_at",
+                payload = excluded.payload, last_seen_at = excluded.last_seen_at, reread = false,
+                -- What was given up comes back when it is another row now.
+                dismissed_at = CASE WHEN known.payload IS DISTINCT FROM excluded.payload THEN NULL ELSE known.dismissed_at END",
             scope.hub_id().0,
             row.row_key,
             row.malformed.id.as_ref().map(domain::TransactionId::as_str),
@@ -83,6 +86,40 @@ pub async fn delete_unseen(
         "DELETE FROM rejected_rows WHERE hub_id = $1 AND last_seen_at < $2",
         scope.hub_id().0,
         since
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Up to `limit` transactions that somebody wants read again.
+pub async fn list_to_reread(
+    conn: &mut Conn,
+    scope: PortalScope,
+    limit: i64,
+) -> Result<Vec<TransactionId>, Error> {
+    let ids = sqlx::query_scalar!(
+        r#"SELECT transaction_id AS "id!" FROM rejected_rows WHERE hub_id = $1 AND reread AND transaction_id IS NOT NULL
+         ORDER BY row_key LIMIT $2"#,
+        scope.hub_id().0,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().map(TransactionId).collect())
+}
+
+/// Notes that these have been read again.
+pub async fn clear_reread(
+    conn: &mut Conn,
+    scope: PortalScope,
+    ids: &[TransactionId],
+) -> Result<(), Error> {
+    let ids: Vec<String> = ids.iter().map(|id| id.0.clone()).collect();
+    sqlx::query!(
+        "UPDATE rejected_rows SET reread = false WHERE hub_id = $1 AND transaction_id = ANY($2)",
+        scope.hub_id().0,
+        &ids
     )
     .execute(conn)
     .await?;

@@ -3,12 +3,15 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::HubId;
 use domain::run::RunKind;
-use domain::schedule::next_slot;
+use domain::schedule::{Place, begins, next_slot};
 
 use crate::{Conn, Error, PortalScope, db, runs};
 
 /// How long after a look at a portal's needs they are looked at again.
 pub const CHECK_INTERVAL: TimeDelta = TimeDelta::minutes(1);
+/// A portal is swept once in so many syncs: once a week when it syncs every hour. A sweep reads 500 gifts a call from Thnks
+/// and writes only what had gone by unseen, so it is cheap, and what it finds should not exist.
+const SYNCS_PER_SWEEP: i32 = 24 * 7;
 
 /// Plans the portal's next sync; `None` plans none.
 pub async fn save_next_sync(
@@ -40,53 +43,157 @@ pub async fn find_next_sync(
     Ok(at.flatten())
 }
 
+/// The portal's place in the interval.
+pub async fn find_place(conn: &mut Conn, scope: PortalScope) -> Result<Place, Error> {
+    let place = sqlx::query_scalar!(
+        "SELECT place FROM sync_schedule WHERE hub_id = $1",
+        scope.hub_id().0
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Place::new(place))
+}
+
+/// Plans the portal's syncs and sweeps from now on, unless they are planned.
+pub async fn plan(
+    conn: &mut Conn,
+    scope: PortalScope,
+    interval: TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let place = find_place(conn, scope).await?;
+    sqlx::query!(
+        "UPDATE sync_schedule SET next_sync_at = coalesce(next_sync_at, $2), next_sweep_at = coalesce(next_sweep_at, $3)
+         WHERE hub_id = $1",
+        scope.hub_id().0,
+        next_slot(place, interval, now),
+        next_slot(place, interval * SYNCS_PER_SWEEP, now)
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Plans nothing any more, for a portal that rests.
+pub async fn clear(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE sync_schedule SET next_sync_at = NULL, next_sweep_at = NULL, next_check_at = NULL WHERE hub_id = $1",
+        scope.hub_id().0
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A portal of which something is due.
+struct Due {
+    hub_id: i64,
+    place: f64,
+    next_sync_at: Option<DateTime<Utc>>,
+    next_check_at: Option<DateTime<Utc>>,
+    next_sweep_at: Option<DateTime<Utc>>,
+}
+
 /// Inserts the runs of up to `limit` portals that are due and plans their next ones, in one transaction; returns how
-/// many. Any number of processes may call it at once. Missed times collapse to one.
+/// many portals it looked at. Any number of processes may call it at once. Missed times collapse to one, and after an
+/// outage the late ones are spread ([`domain::schedule::begins`]).
 pub async fn insert_due_runs(
     conn: &mut Conn,
     interval: TimeDelta,
     limit: i64,
     now: DateTime<Utc>,
 ) -> Result<usize, Error> {
-    let due = sqlx::query!(
-        r#"SELECT hub_id, coalesce(next_sync_at <= $1, false) AS "sync!" FROM sync_schedule
-         WHERE next_sync_at <= $1 OR next_check_at <= $1
-         ORDER BY least(next_sync_at, next_check_at) LIMIT $2 FOR UPDATE SKIP LOCKED"#,
+    let due = sqlx::query_as!(
+        Due,
+        "SELECT hub_id, place, next_sync_at, next_check_at, next_sweep_at FROM sync_schedule
+         WHERE next_sync_at <= $1 OR next_check_at <= $1 OR next_sweep_at <= $1
+         ORDER BY least(next_sync_at, next_check_at, next_sweep_at) LIMIT $2 FOR UPDATE SKIP LOCKED",
         now,
         limit
     )
     .fetch_all(&mut *conn)
     .await?;
-    for row in &due {
-        let scope = PortalScope::new(HubId(row.hub_id));
+    for due in &due {
+        let scope = PortalScope::new(HubId(due.hub_id));
         db::enter(conn, scope).await?;
-        if !runs::try_lock(conn, scope).await? {
-            // A worker is committing: the next look comes within seconds.
-            continue;
-        }
-        if row.sync {
-            // A backfill that is open brings in everything anyway.
-            let open = sqlx::query_scalar!(
-                r#"SELECT EXISTS (SELECT FROM runs WHERE hub_id = $1 AND kind = 'backfill'
-                    AND state IN ('queued', 'running')) AS "open!""#,
-                row.hub_id
-            )
-            .fetch_one(&mut *conn)
-            .await?;
-            if !open {
-                runs::request(conn, scope, RunKind::Sync, "schedule", now).await?;
-            }
-            save_next_sync(conn, scope, Some(next_slot(scope.hub_id(), interval, now))).await?;
-        } else {
-            runs::request(conn, scope, RunKind::Check, "schedule", now).await?;
-            sqlx::query!(
-                "UPDATE sync_schedule SET next_check_at = $2 WHERE hub_id = $1",
-                row.hub_id,
-                now + CHECK_INTERVAL
-            )
-            .execute(&mut *conn)
-            .await?;
+        // When a worker is committing, the next look comes within seconds.
+        if runs::try_lock(conn, scope).await? {
+            insert_runs(conn, scope, due, interval, now).await?;
         }
     }
     Ok(due.len())
+}
+
+async fn insert_runs(
+    conn: &mut Conn,
+    scope: PortalScope,
+    due: &Due,
+    interval: TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let place = Place::new(due.place);
+    let is_due = |at: Option<DateTime<Utc>>| at.filter(|at| *at <= now);
+    if is_due(due.next_check_at).is_some() {
+        runs::request(conn, scope, RunKind::Check, "schedule", now).await?;
+        sqlx::query!(
+            "UPDATE sync_schedule SET next_check_at = $2 WHERE hub_id = $1",
+            due.hub_id,
+            now + CHECK_INTERVAL
+        )
+        .execute(&mut *conn)
+        .await?;
+    }
+    let (sync, sweep) = (is_due(due.next_sync_at), is_due(due.next_sweep_at));
+    if sync.is_none() && sweep.is_none() {
+        return Ok(());
+    }
+    // A backfill that is open brings in everything anyway; where a person must act first, the work is asked for then.
+    let superfluous = sqlx::query_scalar!(
+        r#"SELECT (p.needs <> '[]' OR EXISTS (SELECT FROM runs AS r WHERE r.hub_id = p.hub_id AND r.kind = 'backfill'
+            AND r.state IN ('queued', 'running'))) AS "superfluous!" FROM portals AS p WHERE p.hub_id = $1"#,
+        due.hub_id
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    if let Some(planned) = sync {
+        let begins = begins(place, interval, planned, now);
+        if begins > now {
+            save_next_sync(conn, scope, Some(begins)).await?;
+        } else {
+            if !superfluous {
+                insert_planned(conn, scope, RunKind::Sync, planned, now).await?;
+            }
+            save_next_sync(conn, scope, Some(next_slot(place, interval, now))).await?;
+        }
+    }
+    if let Some(planned) = sweep {
+        if !superfluous {
+            insert_planned(conn, scope, RunKind::Sweep, planned, now).await?;
+        }
+        sqlx::query!(
+            "UPDATE sync_schedule SET next_sweep_at = $2 WHERE hub_id = $1",
+            due.hub_id,
+            next_slot(place, interval * SYNCS_PER_SWEEP, now)
+        )
+        .execute(conn)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn insert_planned(
+    conn: &mut Conn,
+    scope: PortalScope,
+    kind: RunKind,
+    planned: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let wish = runs::Wish {
+        kind,
+        since: None,
+        planned_for: Some(planned),
+        requested_by: "schedule",
+    };
+    runs::request_wish(conn, scope, wish, now).await?;
+    Ok(())
 }

@@ -38,7 +38,7 @@ pub async fn find_counters(conn: &mut Conn, scope: PortalScope) -> Result<Counte
 pub async fn count_rejected_known(conn: &mut Conn, scope: PortalScope) -> Result<i64, Error> {
     let count = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM rejected_rows JOIN transactions USING (hub_id, transaction_id)
-         WHERE hub_id = $1"#,
+         WHERE hub_id = $1 AND dismissed_at IS NULL"#,
         scope.hub_id().0
     )
     .fetch_one(conn)

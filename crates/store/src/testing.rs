@@ -135,16 +135,18 @@ impl ScratchDatabase {
     pub async fn skip_wait(&self) -> Option<TimeDelta> {
         let mut owner = self.owner().await;
         let (first, now): (Option<DateTime<Utc>>, DateTime<Utc>) =
-            sqlx::query_as("SELECT min(due_at), now() FROM run_queue")
+            sqlx::query_as("SELECT min(due_at), now() FROM run_queue WHERE NOT held")
                 .fetch_one(&mut owner)
                 .await
                 .expect("the board");
         let first = first?;
-        sqlx::query("UPDATE run_queue SET due_at = now(), rung_at = NULL WHERE due_at <= $1")
-            .bind(first)
-            .execute(&mut owner)
-            .await
-            .expect("the wait is skipped");
+        sqlx::query(
+            "UPDATE run_queue SET due_at = now(), rung_at = NULL WHERE due_at <= $1 AND NOT held",
+        )
+        .bind(first)
+        .execute(&mut owner)
+        .await
+        .expect("the wait is skipped");
         Some((first - now).max(TimeDelta::zero()))
     }
 

@@ -82,24 +82,26 @@ pub async fn upsert_batch(
         .any(|entry| entry.status() == Status::Redeemed)
         || t.status() == Status::Redeemed);
     let recipient_keys = column!(Option<String>, |t| t.recipient_key());
+    let finals = column!(bool, |t| t.is_final());
     let desired_hashes: Vec<Vec<u8>> = rows.iter().map(|row| row.desired_hash.clone()).collect();
 
     let stored = sqlx::query!(
         r#"INSERT INTO transactions AS known (
             hub_id, transaction_id, gift_name, gift_type, amount, currency, message, tracking_url, delivery_type,
             sender_name, sender_email, recipient_name, recipient_email, recipient_phone, reported_status, history,
-            created_at, updated_at, seen_at, status, counted_at, counted_on, redeemed, recipient_key, desired_hash)
+            created_at, updated_at, seen_at, status, counted_at, counted_on, redeemed, recipient_key, desired_hash, is_final)
         SELECT $1, id, gift_name, gift_type, amount, currency, message, tracking_url, delivery_type,
             sender_name, sender_email, recipient_name, recipient_email, recipient_phone, reported_status, history,
             created_at, updated_at, $2, status, counted_at,
             (counted_at AT TIME ZONE (SELECT time_zone FROM portals WHERE hub_id = $1))::date,
-            redeemed, recipient_key, desired_hash
+            redeemed, recipient_key, desired_hash, is_final
         FROM UNNEST($3::text[], $4::text[], $5::text[], $6::numeric[], $7::text[], $8::text[], $9::text[], $10::text[],
             $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::jsonb[],
-            $18::timestamptz[], $19::timestamptz[], $20::text[], $21::timestamptz[], $22::bool[], $23::text[], $24::bytea[])
+            $18::timestamptz[], $19::timestamptz[], $20::text[], $21::timestamptz[], $22::bool[], $23::text[], $24::bytea[],
+            $25::bool[])
             AS page (id, gift_name, gift_type, amount, currency, message, tracking_url, delivery_type,
                 sender_name, sender_email, recipient_name, recipient_email, recipient_phone, reported_status, history,
-                created_at, updated_at, status, counted_at, redeemed, recipient_key, desired_hash)
+                created_at, updated_at, status, counted_at, redeemed, recipient_key, desired_hash, is_final)
         ON CONFLICT (hub_id, transaction_id) DO UPDATE SET
             gift_name = excluded.gift_name, gift_type = excluded.gift_type, amount = excluded.amount,
             currency = excluded.currency, message = excluded.message, tracking_url = excluded.tracking_url,
@@ -110,13 +112,14 @@ pub async fn upsert_batch(
             created_at = excluded.created_at, updated_at = excluded.updated_at, seen_at = excluded.seen_at,
             status = excluded.status, counted_at = excluded.counted_at, counted_on = excluded.counted_on,
             redeemed = excluded.redeemed, recipient_key = excluded.recipient_key,
-            desired_hash = excluded.desired_hash,
+            desired_hash = excluded.desired_hash, is_final = excluded.is_final,
             association_due = known.association_due OR known.recipient_key IS DISTINCT FROM excluded.recipient_key,
             -- Somebody else got it: the earlier contact stays linked in HubSpot, but is no longer the recipient.
             contact_id = CASE WHEN known.recipient_key IS DISTINCT FROM excluded.recipient_key THEN NULL ELSE known.contact_id END,
             -- What was refused is no longer wanted, and what is wanted is there.
             failure_reason = CASE WHEN excluded.desired_hash = known.applied_hash THEN NULL ELSE known.failure_reason END,
-            failure_field = CASE WHEN excluded.desired_hash = known.applied_hash THEN NULL ELSE known.failure_field END
+            failure_field = CASE WHEN excluded.desired_hash = known.applied_hash THEN NULL ELSE known.failure_field END,
+            failure_code = CASE WHEN excluded.desired_hash = known.applied_hash THEN NULL ELSE known.failure_code END
         WHERE (excluded.updated_at, jsonb_array_length(excluded.history), excluded.desired_hash)
             > (known.updated_at, jsonb_array_length(known.history), known.desired_hash)
         RETURNING transaction_id, (xmax = 0) AS "is_new!""#,
@@ -144,6 +147,7 @@ pub async fn upsert_batch(
         &redeemed,
         &recipient_keys as &[Option<String>],
         &desired_hashes,
+        &finals,
     )
     .fetch_all(&mut *conn)
     .await?;
@@ -210,9 +214,11 @@ pub struct Dirty {
     pub transaction: Transaction,
     /// Fingerprint to note as applied once HubSpot has it.
     pub desired_hash: Vec<u8>,
+    /// With which code HubSpot refused it the last time, if it did.
+    pub failure_code: Option<String>,
 }
 
-/// Up to `limit` dirty rows that `run_id` has not been refused yet.
+/// Up to `limit` dirty rows that `run_id` has not been refused yet and that nobody has given up.
 pub async fn list_dirty(
     conn: &mut Conn,
     scope: PortalScope,
@@ -222,9 +228,10 @@ pub async fn list_dirty(
     let rows = sqlx::query!(
         r#"SELECT transaction_id, gift_name, gift_type, amount, currency, message, tracking_url, delivery_type,
             sender_name, sender_email, recipient_name, recipient_email, recipient_phone, reported_status,
-            history AS "history: Json<Vec<StatusEntry>>", created_at, updated_at, desired_hash
+            history AS "history: Json<Vec<StatusEntry>>", created_at, updated_at, desired_hash, failure_code
          FROM transactions
          WHERE hub_id = $1 AND applied_hash IS DISTINCT FROM desired_hash AND refused_by IS DISTINCT FROM $2
+            AND dismissed_hash IS DISTINCT FROM desired_hash
          ORDER BY transaction_id LIMIT $3"#,
         scope.hub_id().0,
         run_id.0,
@@ -263,6 +270,7 @@ pub async fn list_dirty(
                 updated_at: row.updated_at,
             },
             desired_hash: row.desired_hash,
+            failure_code: row.failure_code,
         })
         .collect())
 }
@@ -291,10 +299,64 @@ pub async fn mark_all_dirty(conn: &mut Conn, scope: PortalScope) -> Result<(), E
     Ok(())
 }
 
-/// How many rows are dirty.
+/// Makes these rows dirty and lets them wait for their links, whatever was written before.
+pub async fn mark_dirty(conn: &mut Conn, scope: PortalScope, ids: &[String]) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE transactions SET applied_hash = NULL, association_due = true, dismissed_hash = NULL
+         WHERE hub_id = $1 AND transaction_id = ANY($2)",
+        scope.hub_id().0,
+        ids
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Forgets records that are gone at HubSpot: the rows are to be written again. Rows that were written after `since` are
+/// left alone: what is gone so soon is not made again and again. Returns the ids of those that are forgotten.
+pub async fn forget_lost(
+    conn: &mut Conn,
+    scope: PortalScope,
+    lost: &[RecordId],
+    since: DateTime<Utc>,
+) -> Result<Vec<TransactionId>, Error> {
+    let lost: Vec<i64> = lost.iter().map(|record| record.0).collect();
+    let ids = sqlx::query_scalar!(
+        "UPDATE transactions SET applied_hash = NULL, record_id = NULL, association_due = true, contact_id = NULL,
+            company_id = NULL, deal_ids = '{}'
+         WHERE hub_id = $1 AND record_id = ANY($2) AND association_due AND (written_at IS NULL OR written_at < $3)
+         RETURNING transaction_id",
+        scope.hub_id().0,
+        &lost,
+        since
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().map(TransactionId).collect())
+}
+
+/// When the oldest gift on whose story is not over was last changed, looking back to `horizon`; `None` when all stories are
+/// over.
+pub async fn find_oldest_open(
+    conn: &mut Conn,
+    scope: PortalScope,
+    horizon: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, Error> {
+    let oldest = sqlx::query_scalar!(
+        "SELECT min(updated_at) FROM transactions WHERE hub_id = $1 AND NOT is_final AND updated_at >= $2",
+        scope.hub_id().0,
+        horizon
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(oldest)
+}
+
+/// How many rows are dirty, those that somebody has given up left out.
 pub async fn count_dirty(conn: &mut Conn, scope: PortalScope) -> Result<i64, Error> {
     let count = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM transactions WHERE hub_id = $1 AND applied_hash IS DISTINCT FROM desired_hash"#,
+        r#"SELECT count(*) AS "count!" FROM transactions
+         WHERE hub_id = $1 AND applied_hash IS DISTINCT FROM desired_hash AND dismissed_hash IS DISTINCT FROM desired_hash"#,
         scope.hub_id().0
     )
     .fetch_one(conn)
@@ -324,7 +386,8 @@ pub async fn save_written(
     let records: Vec<i64> = written.iter().map(|row| row.record_id.0).collect();
     sqlx::query!(
         "UPDATE transactions AS t SET applied_hash = w.applied_hash, record_id = w.record_id, written_at = $2,
-            attempts = t.attempts + 1, refused_by = NULL, failure_field = NULL, failure_reason = NULL, failed_at = NULL,
+            attempts = t.attempts + 1, refused_by = NULL, failure_code = NULL, failure_field = NULL, failure_reason = NULL,
+            failed_at = NULL, dismissed_hash = NULL,
             association_due = t.association_due OR t.record_id IS DISTINCT FROM w.record_id,
             -- A new record, after somebody deleted the old one, has none of the old one's links.
             contact_id = CASE WHEN t.record_id IS DISTINCT FROM w.record_id THEN NULL ELSE t.contact_id END,
@@ -347,6 +410,8 @@ pub async fn save_written(
 pub struct Refused {
     /// The transaction.
     pub id: TransactionId,
+    /// HubSpot's code, by which failures are grouped.
+    pub code: String,
     /// The property at fault, when HubSpot names it.
     pub field: Option<String>,
     /// HubSpot's words.
@@ -362,17 +427,19 @@ pub async fn save_refused(
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     let ids: Vec<String> = refused.iter().map(|row| row.id.0.clone()).collect();
+    let codes: Vec<String> = refused.iter().map(|row| row.code.clone()).collect();
     let fields: Vec<Option<String>> = refused.iter().map(|row| row.field.clone()).collect();
     let reasons: Vec<String> = refused.iter().map(|row| row.reason.clone()).collect();
     sqlx::query!(
-        "UPDATE transactions AS t SET failure_field = r.field, failure_reason = r.reason, failed_at = $3,
-            attempts = t.attempts + 1, refused_by = $2
-         FROM UNNEST($4::text[], $5::text[], $6::text[]) AS r (id, field, reason)
+        "UPDATE transactions AS t SET failure_code = r.code, failure_field = r.field, failure_reason = r.reason,
+            failed_at = $3, attempts = t.attempts + 1, refused_by = $2
+         FROM UNNEST($4::text[], $5::text[], $6::text[], $7::text[]) AS r (id, code, field, reason)
          WHERE t.hub_id = $1 AND t.transaction_id = r.id",
         scope.hub_id().0,
         run_id.0,
         now,
         &ids,
+        &codes,
         &fields as &[Option<String>],
         &reasons
     )

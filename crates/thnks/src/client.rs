@@ -1,9 +1,11 @@
 //! The calls, and the one request behind them: key, time-outs, size, bounded repeats. All calls only read.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::TransactionId;
+use domain::breaker::Breaker;
 use rand::Rng;
 use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use reqwest::redirect;
@@ -11,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::error::Error;
@@ -49,6 +52,8 @@ pub struct Config {
 pub struct Client {
     base: String,
     http: reqwest::Client,
+    /// Whether Thnks is up, as far as this process knows.
+    breaker: Arc<Mutex<Breaker<Instant>>>,
 }
 
 /// What a key stands for.
@@ -107,7 +112,11 @@ impl Client {
             .build()
             .map_err(|error| Error::Setup(error.to_string()))?;
         let base = config.api_url.as_str().trim_end_matches('/').to_owned();
-        Ok(Self { base, http })
+        Ok(Self {
+            base,
+            http,
+            breaker: Arc::default(),
+        })
     }
 
     /// Proves a key: whose it is, and whether the integration is part of the plan.
@@ -144,7 +153,7 @@ impl Client {
         if let Some(next) = &envelope.next_cursor
             && (next.is_empty() || Some(next.as_str()) == cursor)
         {
-            return Err(Error::Unreadable("the cursor leads nowhere".into()));
+            return Err(Error::CursorStuck);
         }
         Ok(Page {
             rows: envelope
@@ -174,6 +183,15 @@ impl Client {
         }
     }
 
+    /// Whether Thnks as a whole counts as down: what fails now is nobody's fault.
+    pub fn is_down(&self) -> bool {
+        self.breaker().is_open()
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker<Instant>> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn url(&self, path: &str) -> Result<Url, Error> {
         Url::parse(&format!("{}{path}", self.base)).map_err(|error| Error::Setup(error.to_string()))
     }
@@ -198,8 +216,17 @@ impl Client {
                 .get(url.clone())
                 .query(query)
                 .header(AUTHORIZATION, authorization.clone());
-            let started = tokio::time::Instant::now();
+            let started = Instant::now();
+            self.breaker()
+                .pass(started)
+                .map_err(|probe_at| Error::Down {
+                    retry_after: probe_at.saturating_duration_since(started),
+                })?;
             let sent = attempt(request).await;
+            match &sent {
+                Err(Trouble::Broken(_)) => self.breaker().broke(Instant::now()),
+                Ok(_) | Err(Trouble::Throttled(_)) => self.breaker().answered(),
+            }
             tracing::debug!(
                 thnks.kind = kind,
                 thnks.ok = matches!(sent, Ok(Ok(_))),

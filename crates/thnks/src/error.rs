@@ -14,6 +14,15 @@ pub enum Error {
     /// The cursor is too old (410): begin again from the last stored `updated_since`.
     #[error("the cursor has expired")]
     CursorExpired,
+    /// The cursor leads to where it was: begin again like after [`Self::CursorExpired`].
+    #[error("the cursor leads nowhere")]
+    CursorStuck,
+    /// Thnks as a whole does not answer; nothing was sent.
+    #[error("Thnks is down; it is asked again in {} s", retry_after.as_secs())]
+    Down {
+        /// From now.
+        retry_after: Duration,
+    },
     /// Thnks asks for more patience than a call has.
     #[error("Thnks asks to wait {} s", retry_after.as_secs())]
     Throttled {
@@ -44,7 +53,11 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Throttled { .. } | Self::Unavailable(_) | Self::Unreadable(_)
+            Self::Throttled { .. }
+                | Self::Down { .. }
+                | Self::Unavailable(_)
+                | Self::Unreadable(_)
+                | Self::CursorStuck
         )
     }
 

@@ -3,12 +3,14 @@
 //! This process' own calls are counted as well, so that a Redis that was flushed does not open the gate; without Redis
 //! each process keeps to a share.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::HubId;
+use domain::breaker::{OPENS_AFTER, PROBE_EVERY};
 use hubspot::limits::BUDGET_WINDOW;
-use hubspot::{Budget, CallClass, LocalBudget};
+use hubspot::{Budget, CallClass, LocalBudget, NoTurn};
 use redis::Script;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -18,25 +20,47 @@ use crate::queue::Redis;
 /// Without Redis a process uses this part of a portal's budget: so many processes may run at once.
 const PROCESSES: u32 = 4;
 
-/// Takes one call from the window of `KEYS[1]`, or tells how many milliseconds to wait.
-/// Arguments: window in ms, calls per window, a unique name of this call. A call that asks again has not gone yet: what an
-/// answer that was lost has counted for it is taken back first.
+/// Where all processes count calls that broke in a row, and note when the next probe goes while HubSpot is down.
+const BROKEN: &str = "breaker:hubspot:broken";
+const PROBE: &str = "breaker:hubspot:probe";
+/// A count of broken calls that nobody adds to is forgotten.
+const FORGET_BROKEN: Duration = Duration::from_mins(10);
+
+/// Takes one call from the window of `KEYS[1]`; answers with how many milliseconds to wait, whether it is HubSpot that is
+/// down, and whether there are broken calls that an answer should clear.
+/// Arguments: window in ms, calls per window, a unique name of this call, ms between probes. A call that asks again has not
+/// gone yet: what an answer that was lost has counted for it is taken back first.
 const ACQUIRE: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZREM', KEYS[1], ARGV[3])
 local blocked = tonumber(redis.call('GET', KEYS[2]) or '0')
-if blocked > now then return blocked - now end
+if blocked > now then return {blocked - now, 0, 0} end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[1])
 local used = redis.call('ZCARD', KEYS[1])
 local limit = tonumber(ARGV[2])
 if used < limit then
+    local probe = tonumber(redis.call('GET', KEYS[3]) or '0')
+    if probe > now then return {probe - now, 1, 1} end
+    if probe > 0 then redis.call('SET', KEYS[3], now + ARGV[4], 'PX', ARGV[4] * 10) end
     redis.call('ZADD', KEYS[1], now, ARGV[3])
     redis.call('PEXPIRE', KEYS[1], ARGV[1])
-    return 0
+    return {0, 0, redis.call('EXISTS', KEYS[3], KEYS[4])}
 end
 local leaves = redis.call('ZRANGE', KEYS[1], used - limit, used - limit, 'WITHSCORES')
-return math.max(1, leaves[2] + ARGV[1] + 1 - now)
+return {math.max(1, leaves[2] + ARGV[1] + 1 - now), 0, 0}
+";
+
+/// Counts a broken call in `KEYS[2]`; the `ARGV[1]`th in a row stops all processes but for a probe each `ARGV[2]` ms.
+const BROKE: &str = r"
+local broken = redis.call('INCR', KEYS[2])
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+if broken >= tonumber(ARGV[1]) then
+    local time = redis.call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    redis.call('SET', KEYS[1], now + ARGV[2], 'PX', ARGV[2] * 10, 'NX')
+end
+return 0
 ";
 
 /// Blocks the portal of `KEYS[1]` for `ARGV[1]` milliseconds; a longer block stays.
@@ -55,6 +79,7 @@ pub struct SharedBudget {
     limit: u32,
     acquire: Script,
     block: Script,
+    broke: Script,
     /// All calls of this process.
     own: LocalBudget,
     /// Its share while Redis is away.
@@ -62,6 +87,16 @@ pub struct SharedBudget {
     /// The last call that Redis counted: the share opens a window later, when no other process can still be counting
     /// on the whole.
     counted_at: Mutex<Option<Instant>>,
+    /// Some process has noted broken calls that the next answer clears.
+    has_broken: AtomicBool,
+    /// Redis has said that HubSpot is down.
+    is_down: AtomicBool,
+}
+
+/// What Redis says about a call.
+struct Word {
+    wait: Duration,
+    is_down: bool,
 }
 
 impl SharedBudget {
@@ -72,24 +107,33 @@ impl SharedBudget {
             limit,
             acquire: Script::new(ACQUIRE),
             block: Script::new(BLOCK),
+            broke: Script::new(BROKE),
             own: LocalBudget::new(limit),
             share: LocalBudget::new((limit / PROCESSES).max(1)),
             counted_at: Mutex::new(None),
+            has_broken: AtomicBool::new(false),
+            is_down: AtomicBool::new(false),
         }
     }
 
-    /// Counts the call with all that have a say, or with none, and then says when to ask again.
-    async fn take(&self, hub: HubId, class: CallClass, call: u64) -> Result<(), Instant> {
-        let taken = self.own.take(hub, class)?;
+    /// Counts the call with all that have a say, or with none, and then says when to ask again and whether it is HubSpot that
+    /// is down.
+    async fn take(&self, hub: HubId, class: CallClass, call: u64) -> Result<(), (Instant, bool)> {
+        let taken = self.own.take(hub, class).map_err(|at| (at, false))?;
         let turn = match self.ask(hub, class, call).await {
-            Ok(Duration::ZERO) => {
+            Ok(Word {
+                wait: Duration::ZERO,
+                ..
+            }) => {
                 *self.counted_at.lock().await = Some(Instant::now());
                 Ok(())
             }
-            Ok(wait) => Err(Instant::now() + wait),
+            Ok(Word { wait, is_down }) => Err((Instant::now() + wait, is_down)),
             Err(error) => {
                 tracing::debug!(%error, "Redis is away: this process keeps to its share");
-                self.take_of_share(hub, class).await
+                let turn = self.take_of_share(hub, class).await;
+                turn.map_err(|at| (at, false))
+                    .and_then(|()| self.own.pass().map_err(|at| (at, true)))
             }
         };
         if turn.is_err() {
@@ -107,38 +151,98 @@ impl SharedBudget {
         }
     }
 
-    /// How long to wait by Redis' count; zero when the call named `call` is counted and may go.
+    /// What Redis says of the call named `call`; without a wait it is counted and may go.
     async fn ask(
         &self,
         hub: HubId,
         class: CallClass,
         call: u64,
-    ) -> Result<Duration, redis::RedisError> {
-        let wait: u64 = self
+    ) -> Result<Word, redis::RedisError> {
+        let (wait, is_down, has_broken): (u64, bool, u64) = self
             .acquire
             .key(format!("budget:{hub}:calls"))
             .key(format!("budget:{hub}:blocked"))
-            .arg(u64::try_from(BUDGET_WINDOW.as_millis()).unwrap_or(u64::MAX))
+            .key(PROBE)
+            .key(BROKEN)
+            .arg(millis(BUDGET_WINDOW))
             .arg(class.share(self.limit))
             .arg(call)
+            .arg(millis(PROBE_EVERY))
             .invoke_async(&mut self.redis.connection.clone())
             .await?;
-        Ok(Duration::from_millis(wait))
+        if wait == 0 || is_down {
+            self.has_broken.store(has_broken > 0, Ordering::Relaxed);
+            self.is_down.store(is_down, Ordering::Relaxed);
+            if has_broken == 0 {
+                self.own.report(true).await;
+            }
+        }
+        Ok(Word {
+            wait: Duration::from_millis(wait),
+            is_down,
+        })
     }
+
+    /// Tells all processes of a broken call, or that HubSpot answers.
+    async fn tell(&self, answered: bool) -> Result<(), redis::RedisError> {
+        let mut connection = self.redis.connection.clone();
+        if answered {
+            return redis::cmd("DEL")
+                .arg(&[PROBE, BROKEN])
+                .query_async(&mut connection)
+                .await;
+        }
+        self.broke
+            .key(PROBE)
+            .key(BROKEN)
+            .arg(OPENS_AFTER)
+            .arg(millis(PROBE_EVERY))
+            .arg(millis(FORGET_BROKEN))
+            .invoke_async(&mut connection)
+            .await
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[async_trait]
 impl Budget for SharedBudget {
-    async fn acquire(&self, hub: HubId, class: CallClass) -> Result<(), Duration> {
+    async fn acquire(&self, hub: HubId, class: CallClass) -> Result<(), NoTurn> {
         let give_up_at = Instant::now() + class.patience();
         let call = rand::random();
-        while let Err(ask_again) = self.take(hub, class, call).await {
+        loop {
+            let Err((ask_again, is_down)) = self.take(hub, class, call).await else {
+                return Ok(());
+            };
+            let wait = ask_again.saturating_duration_since(Instant::now());
+            if is_down {
+                return Err(NoTurn::Down(wait));
+            }
             if ask_again > give_up_at {
-                return Err(ask_again.saturating_duration_since(Instant::now()));
+                return Err(NoTurn::Busy(wait));
             }
             tokio::time::sleep_until(ask_again).await;
         }
-        Ok(())
+    }
+
+    async fn report(&self, answered: bool) {
+        self.own.report(answered).await;
+        // What goes well all the time needs no telling.
+        if answered && !self.has_broken.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        if answered {
+            self.is_down.store(false, Ordering::Relaxed);
+        }
+        if let Err(error) = self.tell(answered).await {
+            tracing::debug!(%error, "other processes could not be told how HubSpot is");
+        }
+    }
+
+    fn is_down(&self) -> bool {
+        self.is_down.load(Ordering::Relaxed) || self.own.is_down()
     }
 
     async fn block(&self, hub: HubId, wait: Duration) {
@@ -146,7 +250,7 @@ impl Budget for SharedBudget {
         let blocked: Result<(), _> = self
             .block
             .key(format!("budget:{hub}:blocked"))
-            .arg(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1))
+            .arg(millis(wait).max(1))
             .invoke_async(&mut self.redis.connection.clone())
             .await;
         if let Err(error) = blocked {
@@ -208,13 +312,54 @@ mod tests {
         SharedBudget::new(crate::queue::connect(&url).unwrap(), limit)
     }
 
+    fn assert_waits_long(turn: Result<(), NoTurn>) {
+        match turn {
+            Err(NoTurn::Busy(wait)) => assert!(wait > Duration::from_mins(59), "{wait:?}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn when_hubspot_is_down_for_one_process_the_other_asks_no_more_than_the_probe() {
+        let server = Server::start();
+        let (ours, theirs) = (server.budget(100), server.budget(100));
+        for _ in 0..OPENS_AFTER {
+            ours.acquire(HUB, CallClass::Sync).await.unwrap();
+            ours.report(false).await;
+        }
+        for budget in [&ours, &theirs] {
+            let turn = budget.acquire(HubId(2), CallClass::Interactive).await;
+            let Err(NoTurn::Down(wait)) = turn else {
+                panic!("{turn:?}")
+            };
+            assert!(wait > PROBE_EVERY / 2 && wait <= PROBE_EVERY, "{wait:?}");
+            assert!(budget.is_down());
+        }
+        // A minute later one of them may ask.
+        let mut connection = ours.redis.connection.clone();
+        let () = redis::cmd("SET")
+            .arg(PROBE)
+            .arg(1)
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        theirs.acquire(HubId(2), CallClass::Sync).await.unwrap();
+        let turn = theirs.acquire(HubId(3), CallClass::Sync).await;
+        assert!(matches!(turn, Err(NoTurn::Down(_))), "{turn:?}");
+        // Its answer opens the way for all.
+        theirs.report(true).await;
+        theirs.acquire(HubId(3), CallClass::Sync).await.unwrap();
+        let turn = ours.acquire(HubId(3), CallClass::Sync).await;
+        assert!(turn.is_ok(), "{turn:?}");
+        assert!(!theirs.is_down() && !ours.is_down());
+    }
+
     #[tokio::test]
     async fn the_block_of_another_process_is_given_back_at_once_and_counts_nothing() {
         let server = Server::start();
         let (ours, theirs) = (server.budget(1), server.budget(1));
         theirs.block(HUB, Duration::from_hours(1)).await;
-        let wait = ours.acquire(HUB, CallClass::Backfill).await.unwrap_err();
-        assert!(wait > Duration::from_mins(59), "{wait:?}");
+        assert_waits_long(ours.acquire(HUB, CallClass::Backfill).await);
         assert!(ours.own.take(HUB, CallClass::Backfill).is_ok());
         // Another portal's calls go.
         ours.acquire(HubId(2), CallClass::Backfill).await.unwrap();
@@ -236,10 +381,10 @@ mod tests {
         let server = Server::start();
         let budget = server.budget(2);
         for call in [1, 1, 2] {
-            let wait = budget.ask(HUB, CallClass::Sync, call).await.unwrap();
-            assert_eq!(wait, Duration::ZERO);
+            let word = budget.ask(HUB, CallClass::Sync, call).await.unwrap();
+            assert_eq!(word.wait, Duration::ZERO);
         }
-        let wait = budget.ask(HUB, CallClass::Sync, 3).await.unwrap();
+        let wait = budget.ask(HUB, CallClass::Sync, 3).await.unwrap().wait;
         assert!(wait > Duration::ZERO && wait <= BUDGET_WINDOW + Duration::from_millis(1));
     }
 
@@ -248,8 +393,7 @@ mod tests {
         let budget = budget(Path::new("/tmp/no-redis-here"), 4);
         budget.acquire(HUB, CallClass::Interactive).await.unwrap();
         budget.share.block(HUB, Duration::from_hours(1)).await;
-        let wait = budget.acquire(HUB, CallClass::Interactive).await;
-        assert!(wait.unwrap_err() > Duration::from_mins(59));
+        assert_waits_long(budget.acquire(HUB, CallClass::Interactive).await);
         // Of the four calls one has gone; the one that gave up is not counted.
         for _ in 0..3 {
             assert!(budget.own.take(HUB, CallClass::Interactive).is_ok());

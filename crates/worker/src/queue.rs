@@ -23,8 +23,6 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const MISSED_HEARTBEATS: usize = 3;
 /// How often an idle worker looks for rings.
 const POLL: Duration = Duration::from_millis(200);
-/// At most so many rings wait in Redis: apalis' script cannot take out 8,000, and the rest waits well in Postgres.
-pub(crate) const DEPTH: i64 = 500;
 /// What is done is kept this long.
 const KEEP_DONE: Duration = Duration::from_mins(1);
 

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::queue::{DEPTH, Redis};
+use crate::queue::Redis;
 
 /// How often the board is looked at without a ring: with the lease of 20 s a dead worker's run goes on within 30 s.
 const LOOK: Duration = Duration::from_secs(5);
@@ -21,10 +21,10 @@ const LOOK: Duration = Duration::from_secs(5);
 const SCHEDULE: Duration = Duration::from_secs(1);
 /// How often Redis is swept.
 const SWEEP: Duration = Duration::from_secs(30);
-/// Rings per look: so few that several processes which look at the same moment stay below [`DEPTH`] together.
-const PUSH: i64 = 25;
-/// Left free for the other processes' rings of the same moment.
-const SLACK: i64 = 100;
+/// How soon to look again while something is due.
+const SOON: Duration = Duration::from_millis(50);
+/// How soon to look again while as many rings wait in Redis as may.
+const FULL: Duration = Duration::from_millis(100);
 /// After a failure of the database.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
@@ -79,10 +79,14 @@ async fn turn(
     shutdown: &CancellationToken,
 ) -> Result<Duration, app::Error> {
     schedule::insert_due_runs(app).await?;
-    // While Redis is away, only as many are taken as this process can work on by itself.
+    let free = i64::try_from(direct.available_permits()).unwrap_or(0);
+    // Redis gives rings out in the order in which they came: no more wait there than this process could take at once, so that
+    // what is urgent waits behind a handful at most. Everything else waits on the board, which knows precedence. It also
+    // keeps the queue far below the 8,000 that apalis' script cannot take out. While Redis is away, only as many are
+    // taken as this process can work on by itself.
     let room = match redis.depth().await {
-        Ok(depth) => (DEPTH - SLACK - depth).min(PUSH),
-        Err(_) => i64::try_from(direct.available_permits()).unwrap_or(0),
+        Ok(depth) => free - depth,
+        Err(_) => free,
     };
     if room > 0 {
         let due = schedule::take_due(app, room).await?;
@@ -91,11 +95,8 @@ async fn turn(
         }
     }
     let next = schedule::next_due(app).await?.unwrap_or(LOOK);
-    Ok(if room > 0 {
-        next.clamp(Duration::from_millis(50), SCHEDULE)
-    } else {
-        SCHEDULE
-    })
+    let soonest = if room > 0 { SOON } else { FULL };
+    Ok(next.clamp(soonest, SCHEDULE))
 }
 
 /// Hands runs to Redis; without Redis this process works on them itself, as far as it has room.

@@ -4,13 +4,15 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use domain::association::{self, Decision, Links, Outcome, Plan};
+use domain::failure::Stage;
 use domain::run::{Phase, RunKind};
 use domain::{RecordId, TransactionId, scopes};
-use hubspot::{AssociateAnswer, AssociatedRecord, COMPANIES, CONTACTS, DEALS};
+use futures::TryStreamExt;
+use hubspot::{AssociatedRecord, COMPANIES, CONTACTS, DEALS, RefusedLink};
 use store::associations::Due;
 use store::portals::AssociationType;
 
-use super::{Run, Stop, Target};
+use super::{Run, Stop, Target, a_few_at_a_time, count};
 use crate::App;
 use crate::setup::from_stored;
 
@@ -61,15 +63,34 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
     let contacts = pairs(&plans, |plan| plan.contact.into_iter().collect());
     let companies = pairs(&plans, |plan| plan.company.into_iter().collect());
     let deals = pairs(&plans, |plan| plan.deals.iter().copied().collect());
+    let (contact, company, deal) = (
+        types.contact.as_ref(),
+        types.company.as_ref(),
+        types.deal.as_ref(),
+    );
+    let (contacts_refused, companies_refused, deals_refused) = tokio::try_join!(
+        link(run, target, CONTACTS, contact, &contacts),
+        link(run, target, COMPANIES, company, &companies),
+        link(run, target, DEALS, deal, &deals),
+    )?;
     let refused = Refusals {
-        contacts: link(run, target, CONTACTS, types.contact.as_ref(), &contacts).await?,
-        companies: link(run, target, COMPANIES, types.company.as_ref(), &companies).await?,
-        deals: link(run, target, DEALS, types.deal.as_ref(), &deals).await?,
+        contacts: contacts_refused,
+        companies: companies_refused,
+        deals: deals_refused,
     };
 
+    let lost = lost_records(run, target, &refused).await?;
+
     let now = app.now();
+    let mut tx = run.begin(app).await?;
+    let forgotten: HashSet<TransactionId> =
+        store::transactions::forget_lost(&mut tx, run.scope, &lost, run.asked_at)
+            .await?
+            .into_iter()
+            .collect();
     let decisions: Vec<(TransactionId, Decision)> = plans
         .iter()
+        .filter(|(row, _)| !forgotten.contains(&row.id))
         .map(|(row, plan)| {
             let (made, mut refusals) = refused.split(row.record_id, plan);
             let links = row.links.with(&made);
@@ -99,24 +120,49 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
         })
         .collect();
 
-    let count = |len: usize| i64::try_from(len).unwrap_or(i64::MAX);
-    let mut tx = run.begin(app).await?;
     store::associations::save(&mut tx, run.scope, &decisions).await?;
-    run.counts.associated += count(due.len());
+    run.counts.remade += count(forgotten.len());
+    run.counts.associated += count(decisions.len());
     run.counts.contacts += count(contacts.len()) - count(refused.contacts.len());
     run.counts.companies += count(companies.len()) - count(refused.companies.len());
     run.counts.deals += count(deals.len()) - count(refused.deals.len());
-    run.counts.orphans += count(
-        decisions
-            .iter()
-            .filter(|(_, decision)| decision.links.contact.is_none())
-            .count(),
-    );
+    for (id, decision) in &decisions {
+        run.counts.orphans += i64::from(decision.links.contact.is_none());
+        if let Some(words) = decision.refusals.first() {
+            run.counts.unlinked += 1;
+            let failures = &mut run.counts.failures;
+            failures.add(Stage::Link, "LINK_REFUSED", None, words, id.as_str());
+        }
+    }
     if run.kind == RunKind::Reassociate {
-        run.done += count(due.len());
+        run.done += count(decisions.len());
     }
     run.commit(tx).await?;
     Ok(true)
+}
+
+/// The records among refused links that are gone at HubSpot, or are part of another one now. No call while no link was
+/// refused for the want of a record.
+async fn lost_records(
+    run: &Run,
+    target: &Target,
+    refused: &Refusals,
+) -> Result<Vec<RecordId>, Stop> {
+    let kinds = [&refused.contacts, &refused.companies, &refused.deals];
+    let suspects: BTreeSet<RecordId> = kinds
+        .into_iter()
+        .flatten()
+        .filter(|(_, refusal)| refusal.category == "OBJECT_NOT_FOUND")
+        .map(|((record, _), _)| *record)
+        .collect();
+    let suspects: Vec<RecordId> = suspects.into_iter().collect();
+    let mut lost = Vec::new();
+    for part in suspects.chunks(READ) {
+        let object_type_id = &target.object_type_id;
+        let existing = run.portal.existing_records(object_type_id, part).await?;
+        lost.extend(part.iter().filter(|record| !existing.contains(record)));
+    }
+    Ok(lost)
 }
 
 /// What HubSpot knows of the recipients of these rows, by address; one that it knows nothing of is left out.
@@ -131,9 +177,12 @@ async fn find_recipients(
         .collect();
     let keys: Vec<String> = keys.into_iter().cloned().collect();
     let mut recipients: HashMap<String, Recipient> = HashMap::new();
-    for part in keys.chunks(READ) {
-        let asked: HashSet<&String> = part.iter().collect();
+    let mut reads = a_few_at_a_time(keys.chunks(READ).map(|part| async move {
         let read = run.portal.contacts_by_email(part).await?;
+        Ok::<_, hubspot::Error>((part, read))
+    }));
+    while let Some((part, read)) = reads.try_next().await? {
+        let asked: HashSet<&String> = part.iter().collect();
         for contact in read.contacts {
             for email in contact
                 .emails
@@ -206,8 +255,8 @@ async fn open_deals(run: &Run, contacts: &[RecordId]) -> Result<Linked, Stop> {
     let all: Vec<RecordId> = all.into_iter().collect();
     let (mut open, mut unreadable) = (HashSet::new(), HashMap::new());
     let mut closed_stages = None;
-    for part in all.chunks(READ) {
-        let read = run.portal.deals(part).await?;
+    let mut reads = a_few_at_a_time(all.chunks(READ).map(|part| run.portal.deals(part)));
+    while let Some(read) = reads.try_next().await? {
         unreadable.extend(read.unreadable);
         for deal in read.deals {
             // HubSpot computes the flag with a delay: without it the stage decides, which costs one call.
@@ -272,59 +321,60 @@ async fn link(
     to: &str,
     association_type: Option<&AssociationType>,
     pairs: &[(RecordId, RecordId)],
-) -> Result<HashMap<(RecordId, RecordId), String>, Stop> {
+) -> Result<RefusedLinks, Stop> {
     let mut refused = HashMap::new();
     let Some(association_type) = association_type else {
         refused.extend(pairs.iter().map(|pair| {
-            (
-                *pair,
-                format!("the Thnks object cannot be associated with {to}"),
-            )
+            let refusal = RefusedLink {
+                from: Some(pair.0),
+                to: Some(pair.1),
+                category: "NOT_ASSOCIABLE".to_owned(),
+                message: format!("the Thnks object cannot be associated with {to}"),
+            };
+            (*pair, refusal)
         }));
         return Ok(refused);
     };
-    for part in pairs.chunks(CREATE_LINKS) {
-        let answer: AssociateAnswer = run
-            .portal
-            .associate(
-                &target.object_type_id,
-                to,
-                from_stored(association_type),
-                part,
-            )
-            .await?;
+    let association_type = from_stored(association_type);
+    let object_type_id = target.object_type_id.as_str();
+    let mut answers = a_few_at_a_time(pairs.chunks(CREATE_LINKS).map(|part| async move {
+        let portal = &run.portal;
+        let answer = portal.associate(object_type_id, to, association_type, part);
+        Ok::<_, hubspot::Error>((part, answer.await?))
+    }));
+    while let Some((part, answer)) = answers.try_next().await? {
         for link in answer.refused {
             // An end that HubSpot does not name may be any: none of these counts as made, all can be tried again.
             let hit = part.iter().filter(|(from, to)| {
                 link.from.is_none_or(|named| named == *from)
                     && link.to.is_none_or(|named| named == *to)
             });
-            refused.extend(hit.map(|pair| (*pair, link.message.clone())));
+            refused.extend(hit.map(|pair| (*pair, link.clone())));
         }
     }
     Ok(refused)
 }
 
+/// Record and other end of links that HubSpot refused, with its words.
+type RefusedLinks = HashMap<(RecordId, RecordId), RefusedLink>;
+
 struct Refusals {
-    contacts: HashMap<(RecordId, RecordId), String>,
-    companies: HashMap<(RecordId, RecordId), String>,
-    deals: HashMap<(RecordId, RecordId), String>,
+    contacts: RefusedLinks,
+    companies: RefusedLinks,
+    deals: RefusedLinks,
 }
 
 impl Refusals {
     /// The part of a plan that was made, and HubSpot's words about the rest.
     fn split(&self, record: RecordId, plan: &Plan) -> (Plan, Vec<String>) {
         let mut words = BTreeSet::new();
-        let mut made =
-            |refused: &HashMap<(RecordId, RecordId), String>, end: &RecordId| match refused
-                .get(&(record, *end))
-            {
-                Some(message) => {
-                    words.insert(message.clone());
-                    false
-                }
-                None => true,
-            };
+        let mut made = |refused: &RefusedLinks, end: &RecordId| match refused.get(&(record, *end)) {
+            Some(refusal) => {
+                words.insert(refusal.message.clone());
+                false
+            }
+            None => true,
+        };
         let plan = Plan {
             contact: plan.contact.filter(|end| made(&self.contacts, end)),
             company: plan.company.filter(|end| made(&self.companies, end)),

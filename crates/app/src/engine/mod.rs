@@ -12,9 +12,11 @@ mod write;
 
 use std::time::Duration;
 
-use domain::RunId;
 use domain::portal::Need;
 use domain::run::{Phase, RunKind, RunState};
+use domain::{RunId, TransactionId};
+use futures::future::BoxFuture;
+use futures::{FutureExt, Stream, StreamExt, stream};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -24,6 +26,7 @@ use store::{PortalScope, Tx};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::account::Counts;
 use crate::{App, access, connect};
 
 /// How long a run may work before another one gets its turn.
@@ -55,6 +58,8 @@ enum Stop {
     Internal(#[from] crate::Error),
     #[error("people must act first")]
     Needs(Vec<Need>),
+    #[error("the object is another one now")]
+    Again,
     #[error("{0}")]
     Idle(&'static str),
 }
@@ -70,40 +75,19 @@ struct Progress {
     since: Option<chrono::DateTime<chrono::Utc>>,
     /// The latest `updated_at` stored by this run.
     through: Option<chrono::DateTime<chrono::Utc>>,
+    /// The last row of the walk that began at `since`, and pages in a row that brought none behind it.
+    position: Option<(chrono::DateTime<chrono::Utc>, TransactionId)>,
+    idle_pages: u32,
     /// Reading has reached its end.
     read: bool,
-    /// The object has been looked at again because HubSpot refused a whole batch.
-    rechecked: bool,
-    /// Cursors that expired.
-    expired: u32,
+    /// How often the object has been looked at again because of what HubSpot refused.
+    looks: u32,
+    /// Walks that began again: the cursor had expired or led in a circle.
+    restarts: u32,
     /// Orphans have been marked, for a re-association.
     marked: bool,
     /// Failures in a row of something outside.
     failures: u32,
-}
-
-/// The account of a run; the shape of `runs.counts`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Counts {
-    /// Rows read from Thnks.
-    read: i64,
-    /// Of these new, newer than known, and malformed.
-    new: i64,
-    changed: i64,
-    malformed: i64,
-    /// Records written, and refused by HubSpot.
-    written: i64,
-    refused: i64,
-    /// Rows looked at for links, links made by kind, rows left without a contact.
-    associated: i64,
-    contacts: i64,
-    companies: i64,
-    deals: i64,
-    orphans: i64,
-    /// Calls to HubSpot by kind, and seconds waited because it asked to slow down.
-    calls: std::collections::BTreeMap<String, u64>,
-    throttled_secs: f64,
 }
 
 /// A run in work.
@@ -112,6 +96,7 @@ struct Run {
     id: RunId,
     kind: RunKind,
     asked_at: chrono::DateTime<chrono::Utc>,
+    since: Option<chrono::DateTime<chrono::Utc>>,
     fence: i64,
     progress: Progress,
     counts: Counts,
@@ -129,6 +114,8 @@ struct Run {
 struct Target {
     object_type_id: String,
     association_types: AssociationTypes,
+    /// The look at the object has just mended it, or found it to be another one.
+    is_mended: bool,
 }
 
 /// Takes the run forward for one slice. Everything that happens is in the database before this returns; an error is the
@@ -149,7 +136,7 @@ pub async fn work(
     let claimed = match claim {
         Claim::Claimed(claimed) => *claimed,
         Claim::Dead => return Ok(Outcome::Ended(RunState::Dead)),
-        Claim::Busy | Claim::Gone => return Ok(Outcome::Passed),
+        Claim::Busy | Claim::Gone | Claim::Held => return Ok(Outcome::Passed),
     };
     let fence = claimed.fence;
     let started = Instant::now();
@@ -192,12 +179,12 @@ async fn slice(
 
 /// One bounded piece of work; `false` when there is nothing left to do.
 async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bool, Stop> {
-    if run.kind == RunKind::Reassociate {
-        return Ok(mark_orphans(app, run).await? || associate::step(app, run, target).await?);
-    }
-    Ok(pull::step(app, run).await?
-        || write::step(app, run, target).await?
-        || associate::step(app, run, target).await?)
+    let begun = if run.kind == RunKind::Reassociate {
+        mark_orphans(app, run).await?
+    } else {
+        pull::step(app, run).await?
+    };
+    Ok(begun || write::step(app, run, target).await? || associate::step(app, run, target).await?)
 }
 
 /// Marks all orphans once, so that linking looks at them again.
@@ -241,7 +228,7 @@ impl Run {
             .map(|grant| grant.scopes)
             .unwrap_or_default();
         let class = match claimed.kind {
-            RunKind::Backfill => hubspot::CallClass::Backfill,
+            RunKind::Backfill | RunKind::Resync | RunKind::Sweep => hubspot::CallClass::Backfill,
             RunKind::Sync => hubspot::CallClass::Sync,
             RunKind::Reassociate | RunKind::Check => hubspot::CallClass::Interactive,
         };
@@ -251,6 +238,7 @@ impl Run {
             id: claimed.run_id,
             kind: claimed.kind,
             asked_at: claimed.created_at,
+            since: claimed.since,
             fence: claimed.fence,
             progress: serde_json::from_value(claimed.progress).unwrap_or_default(),
             calls_before: counts.clone(),
@@ -301,6 +289,7 @@ impl Run {
         }
         self.counts.throttled_secs =
             self.calls_before.throttled_secs + calls.throttled.as_secs_f64();
+        self.counts.queued_secs = self.calls_before.queued_secs + calls.queued.as_secs_f64();
         let (progress, counts) = (json!(self.progress), json!(self.counts));
         let stored = runs::Progress {
             progress: &progress,
@@ -323,4 +312,16 @@ async fn api_key(app: &App, scope: PortalScope) -> Result<SecretString, Stop> {
         connect::api_key_place(scope, &scope.hub_id().to_string()),
         &sealed,
     )?)
+}
+
+fn count(len: usize) -> i64 {
+    i64::try_from(len).unwrap_or(i64::MAX)
+}
+
+/// The answers of calls of which a few are under way at a time, as they come.
+fn a_few_at_a_time<'a, T: Send + 'a>(
+    calls: impl Iterator<Item = impl Future<Output = T> + Send + 'a>,
+) -> impl Stream<Item = T> + Send + 'a {
+    let calls: Vec<BoxFuture<'a, T>> = calls.map(FutureExt::boxed).collect();
+    stream::iter(calls).buffer_unordered(hubspot::limits::IN_FLIGHT)
 }

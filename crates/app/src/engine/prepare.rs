@@ -33,6 +33,7 @@ pub(super) async fn step(app: &App, run: &mut Run) -> Result<Option<Target>, Sto
         return Ok(Some(Target {
             object_type_id: object_type_id.clone(),
             association_types: association_types.clone(),
+            is_mended: false,
         }));
     }
     if portal.needs.iter().any(is_about_thnks) {
@@ -46,32 +47,42 @@ pub(super) async fn step(app: &App, run: &mut Run) -> Result<Option<Target>, Sto
     Ok((run.kind != RunKind::Check).then_some(target))
 }
 
+/// How often a run looks at the object again.
+const LOOKS: u32 = 3;
+
 /// Looks at the object once more in a run, because HubSpot refuses what is written to it: somebody may have deleted or
-/// changed it. `false` when this run has looked before.
-pub(super) async fn look_again(app: &App, run: &mut Run) -> Result<bool, Stop> {
-    if run.progress.rechecked {
-        return Ok(false);
+/// changed it. When that was so and is mended, the slice ends with [`Stop::Again`], and the next one goes on with the object
+/// as it is now; when people must mend it, with their needs. Otherwise the object is as it should be, or this run has
+/// looked often enough.
+pub(super) async fn look_again(app: &App, run: &mut Run) -> Result<(), Stop> {
+    if run.progress.looks >= LOOKS {
+        return Ok(());
     }
+    run.progress.looks += 1;
     let portal = find(app, run).await?;
-    set_up(app, run, &portal).await?;
-    run.progress.rechecked = true;
-    Ok(true)
+    let target = set_up(app, run, &portal).await?;
+    if target.is_mended {
+        return Err(Stop::Again);
+    }
+    Ok(())
 }
 
 /// Finds, makes or repairs the object and stores where it is.
 async fn set_up(app: &App, run: &mut Run, portal: &Portal) -> Result<Target, Stop> {
-    let (target, repaired) = match setup::prepare(&run.portal, &run.scopes).await? {
+    let (mut target, has_new_properties) = match setup::prepare(&run.portal, &run.scopes).await? {
         Setup::Needs(needs) => return Err(Stop::Needs(needs)),
         Setup::Ready {
             object_type_id,
             association_types,
-            repaired,
+            is_mended,
+            has_new_properties,
         } => (
             Target {
                 object_type_id,
                 association_types,
+                is_mended,
             },
-            repaired,
+            has_new_properties,
         ),
     };
     let now = app.now();
@@ -80,10 +91,12 @@ async fn set_up(app: &App, run: &mut Run, portal: &Portal) -> Result<Target, Sto
         .object_type_id
         .as_ref()
         .is_some_and(|known| *known != target.object_type_id);
+    target.is_mended |=
+        is_another || portal.association_types.as_ref() != Some(&target.association_types);
     if is_another {
         // Somebody deleted the object, and it was made again: its records are gone.
         store::transactions::forget_records(&mut tx, run.scope).await?;
-    } else if repaired || portal.needs.iter().any(is_about_properties) {
+    } else if has_new_properties || portal.needs.iter().any(is_about_properties) {
         // A property that was made again is empty on every record.
         store::transactions::mark_all_dirty(&mut tx, run.scope).await?;
     }

@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::failure::Stage;
 use domain::run::{Phase, RunKind};
 use domain::{Transaction, TransactionId, record};
+use secrecy::SecretString;
+use store::Tx;
 use store::rejected_rows::RejectedRow;
 use store::transactions::LedgerRow;
 
@@ -15,9 +18,15 @@ use crate::{App, tokens};
 const PAGE: u16 = 500;
 /// A sync begins this much before where the last one ended: rows of the same instant may have come in between.
 const OVERLAP: TimeDelta = TimeDelta::minutes(5);
-
-/// A cursor that expires more often than this in one run is Thnks' trouble, and waited for.
-const EXPIRED: u32 = 5;
+/// A walk that has to begin again more often than this in one run is Thnks' trouble, and waited for.
+const RESTARTS: u32 = 5;
+/// So many pages in a row without a row behind the last one, and the cursor leads in a circle. A page may repeat rows, and
+/// its rows may all be malformed, so one alone proves nothing.
+const IDLE_PAGES: u32 = 20;
+/// How far back a sweep looks: gifts expire after 365 days, and a refund may follow weeks later.
+const HORIZON: TimeDelta = TimeDelta::days(450);
+/// Rows asked for one by one in a step.
+const REREAD: i64 = 20;
 
 /// Reads one page; `false` when reading has reached its end.
 pub(super) async fn step(app: &App, run: &mut Run) -> Result<bool, Stop> {
@@ -26,32 +35,27 @@ pub(super) async fn step(app: &App, run: &mut Run) -> Result<bool, Stop> {
     }
     run.progress.phase = Phase::Reading;
     let key = api_key(app, run.scope).await?;
-    if run.progress.since.is_none() && run.progress.cursor.is_none() && run.kind == RunKind::Sync {
-        let mut tx = app.db.begin(run.scope).await?;
-        let portal = store::portals::find(&mut tx, run.scope).await?;
-        run.progress.since = portal
-            .and_then(|portal| portal.synced_through)
-            .map(|through| through.min(app.now()) - OVERLAP);
+    if reread(app, run, &key).await? {
+        return Ok(true);
     }
+    if run.progress.since.is_none() && run.progress.cursor.is_none() {
+        run.progress.since = begin_at(app, run).await?;
+        if run.progress.since.is_none() && run.kind == RunKind::Sweep {
+            // All stories are over.
+            return finish(app, run).await;
+        }
+    }
+    let (since, cursor) = (run.progress.since, run.progress.cursor.clone());
+    run.counts.thnks_calls += 1;
     let page = match app
         .thnks
-        .transactions(
-            &key,
-            run.progress.since,
-            run.progress.cursor.as_deref(),
-            PAGE,
-        )
+        .transactions(&key, since, cursor.as_deref(), PAGE)
         .await
     {
-        Err(thnks::Error::CursorExpired) if run.progress.expired < EXPIRED => {
-            run.progress.expired += 1;
-            // Begin again where the stored rows end.
-            run.progress.cursor = None;
-            run.progress.since = run
-                .progress
-                .through
-                .map(|through| through - OVERLAP)
-                .or(run.progress.since);
+        Err(thnks::Error::CursorExpired | thnks::Error::CursorStuck)
+            if run.progress.restarts < RESTARTS =>
+        {
+            begin_again(run);
             let tx = run.begin(app).await?;
             run.commit(tx).await?;
             return Ok(true);
@@ -59,72 +63,199 @@ pub(super) async fn step(app: &App, run: &mut Run) -> Result<bool, Stop> {
         other => other?,
     };
     let now = app.now();
-    let mut newest: HashMap<TransactionId, (Transaction, Vec<u8>)> = HashMap::new();
-    let mut malformed = Vec::new();
-    run.counts.read += i64::try_from(page.rows.len()).unwrap_or(0);
-    for row in page.rows {
-        match row {
-            Ok(transaction) => {
-                // A time ahead of the clock must not carry the next sync past rows that are still to come.
-                run.progress.through = run
-                    .progress
-                    .through
-                    .max(Some(transaction.updated_at.min(now)));
-                let hash =
-                    tokens::fingerprint(&record::canonical_bytes(&record::values(&transaction)));
-                // A page may repeat a row: the newest stands, as it would across pages.
-                let known = newest.get(&transaction.id);
-                if known.is_none_or(|(other, other_hash)| {
-                    (transaction.updated_at, transaction.history.len(), &hash)
-                        > (other.updated_at, other.history.len(), other_hash)
-                }) {
-                    newest.insert(transaction.id.clone(), (transaction, hash));
-                }
-            }
-            Err(row) => malformed.push(row),
-        }
-    }
-    let rows: Vec<LedgerRow<'_>> = newest
-        .values()
-        .map(|(transaction, hash)| LedgerRow {
-            transaction,
-            desired_hash: hash.clone(),
-        })
-        .collect();
-    let ids: Vec<String> = newest.keys().map(|id| id.0.clone()).collect();
-    let keys: Vec<String> = malformed.iter().map(row_key).collect();
-    let rejected: Vec<RejectedRow<'_>> = malformed
-        .iter()
-        .zip(&keys)
-        .map(|(row, key)| RejectedRow {
-            row_key: key,
-            malformed: &row.malformed,
-            payload: &row.raw,
-        })
-        .collect();
-
+    let rows = Rows::sort(page.rows);
     let mut tx = run.begin(app).await?;
-    let stored = store::transactions::upsert_batch(&mut tx, run.scope, &rows, now).await?;
-    store::rejected_rows::delete_batch(&mut tx, run.scope, &ids).await?;
-    store::rejected_rows::upsert_batch(&mut tx, run.scope, &rejected, now).await?;
-    run.counts.new += stored.new;
-    run.counts.changed += stored.changed;
-    run.counts.malformed += i64::try_from(rejected.len()).unwrap_or(0);
+    rows.store(run, &mut tx, now).await?;
     run.progress.cursor = page.next_cursor;
     if run.progress.cursor.is_none() {
-        run.progress.read = true;
-        if run.kind == RunKind::Backfill {
-            // The asking process' clock may be ahead of ours.
-            let since = run.asked_at - OVERLAP;
-            store::rejected_rows::delete_unseen(&mut tx, run.scope, since).await?;
+        end_reading(run, &mut tx).await?;
+    } else if rows.last() > run.progress.position {
+        run.progress.position = rows.last();
+        run.progress.idle_pages = 0;
+    } else {
+        run.progress.idle_pages += 1;
+        if run.progress.idle_pages >= IDLE_PAGES {
+            if run.progress.restarts >= RESTARTS {
+                return Err(Stop::Thnks(thnks::Error::CursorStuck));
+            }
+            begin_again(run);
         }
-        if let Some(through) = run.progress.through {
-            store::portals::save_synced_through(&mut tx, run.scope, through).await?;
-        }
-        run.total = Some(store::transactions::count_dirty(&mut tx, run.scope).await?);
     }
     run.commit(tx).await?;
     Ok(true)
+}
+
+/// Where this run begins to read; `None` at the beginning of time, for a sweep nowhere.
+async fn begin_at(app: &App, run: &Run) -> Result<Option<DateTime<Utc>>, Stop> {
+    let mut tx = app.db.begin(run.scope).await?;
+    Ok(match run.kind {
+        RunKind::Sync => {
+            let portal = store::portals::find(&mut tx, run.scope).await?;
+            portal
+                .and_then(|portal| portal.synced_through)
+                .map(|through| through.min(app.now()) - OVERLAP)
+        }
+        RunKind::Sweep => {
+            let horizon = app.now() - HORIZON;
+            store::transactions::find_oldest_open(&mut tx, run.scope, horizon).await?
+        }
+        RunKind::Resync => run.since,
+        RunKind::Backfill | RunKind::Reassociate | RunKind::Check => None,
+    })
+}
+
+/// Lets the walk begin again where the stored rows end, each time a little earlier.
+fn begin_again(run: &mut Run) {
+    let progress = &mut run.progress;
+    progress.restarts += 1;
+    let overlap = OVERLAP * i32::try_from(progress.restarts).unwrap_or(1);
+    let stored = progress.through.map(|through| through - overlap);
+    // Never before the run's own beginning.
+    progress.since = match (stored, progress.since) {
+        (Some(stored), Some(since)) => Some(stored.max(since)),
+        (stored, since) => stored.or(since),
+    };
+    progress.cursor = None;
+    progress.position = None;
+    progress.idle_pages = 0;
+}
+
+/// Ends reading without a page.
+async fn finish(app: &App, run: &mut Run) -> Result<bool, Stop> {
+    let mut tx = run.begin(app).await?;
+    end_reading(run, &mut tx).await?;
+    run.commit(tx).await?;
+    Ok(true)
+}
+
+/// Notes that reading has reached its end, and what is to be written now.
+async fn end_reading(run: &mut Run, tx: &mut Tx) -> Result<(), Stop> {
+    run.progress.read = true;
+    if run.kind == RunKind::Backfill {
+        // The asking process' clock may be ahead of ours.
+        let since = run.asked_at - OVERLAP;
+        store::rejected_rows::delete_unseen(tx, run.scope, since).await?;
+    }
+    if let Some(through) = run.progress.through
+        && run.kind.includes_sync()
+    {
+        store::portals::save_synced_through(tx, run.scope, through).await?;
+    }
+    run.total = Some(store::transactions::count_dirty(tx, run.scope).await?);
+    Ok(())
+}
+
+/// Asks for rows that somebody wants read again, one by one; `false` when there are none.
+async fn reread(app: &App, run: &mut Run, key: &SecretString) -> Result<bool, Stop> {
+    let mut tx = app.db.begin(run.scope).await?;
+    let ids = store::rejected_rows::list_to_reread(&mut tx, run.scope, REREAD).await?;
+    drop(tx);
+    if ids.is_empty() {
+        return Ok(false);
+    }
+    let mut found = Vec::new();
+    for id in &ids {
+        run.counts.thnks_calls += 1;
+        found.extend(app.thnks.transaction(key, id).await?);
+    }
+    let rows = Rows::sort(found);
+    let mut tx = run.begin(app).await?;
+    // Their times say nothing about how far the walk has come.
+    let through = run.progress.through;
+    rows.store(run, &mut tx, app.now()).await?;
+    run.progress.through = through;
+    store::rejected_rows::clear_reread(&mut tx, run.scope, &ids).await?;
+    run.commit(tx).await?;
+    Ok(true)
+}
+
+/// Rows of Thnks, each transaction once, beside those that cannot be one.
+struct Rows {
+    read: usize,
+    newest: HashMap<TransactionId, (Transaction, Vec<u8>)>,
+    malformed: Vec<thnks::MalformedRow>,
+}
+
+impl Rows {
+    /// A page may repeat a row: the newest stands, as it would across pages.
+    fn sort(rows: Vec<thnks::Row>) -> Self {
+        let mut sorted = Self {
+            read: rows.len(),
+            newest: HashMap::new(),
+            malformed: Vec::new(),
+        };
+        for row in rows {
+            match row {
+                Ok(transaction) => {
+                    let values = record::values(&transaction);
+                    let hash = tokens::fingerprint(&record::canonical_bytes(&values));
+                    let known = sorted.newest.get(&transaction.id);
+                    if known.is_none_or(|(other, other_hash)| {
+                        (transaction.updated_at, transaction.history.len(), &hash)
+                            > (other.updated_at, other.history.len(), other_hash)
+                    }) {
+                        sorted
+                            .newest
+                            .insert(transaction.id.clone(), (transaction, hash));
+                    }
+                }
+                Err(row) => sorted.malformed.push(row),
+            }
+        }
+        sorted
+    }
+
+    /// The row that comes last in Thnks' order.
+    fn last(&self) -> Option<(DateTime<Utc>, TransactionId)> {
+        let rows = self.newest.values();
+        rows.map(|(transaction, _)| (transaction.updated_at, transaction.id.clone()))
+            .max()
+    }
+
+    /// Stores them and counts what that did.
+    async fn store(&self, run: &mut Run, tx: &mut Tx, now: DateTime<Utc>) -> Result<(), Stop> {
+        let rows: Vec<LedgerRow<'_>> = self
+            .newest
+            .values()
+            .map(|(transaction, hash)| LedgerRow {
+                transaction,
+                desired_hash: hash.clone(),
+            })
+            .collect();
+        let ids: Vec<String> = self.newest.keys().map(|id| id.0.clone()).collect();
+        let keys: Vec<String> = self.malformed.iter().map(row_key).collect();
+        let rejected: Vec<RejectedRow<'_>> = self
+            .malformed
+            .iter()
+            .zip(&keys)
+            .map(|(row, key)| RejectedRow {
+                row_key: key,
+                malformed: &row.malformed,
+                payload: &row.raw,
+            })
+            .collect();
+        let stored = store::transactions::upsert_batch(tx, run.scope, &rows, now).await?;
+        store::rejected_rows::delete_batch(tx, run.scope, &ids).await?;
+        store::rejected_rows::upsert_batch(tx, run.scope, &rejected, now).await?;
+        if run.kind == RunKind::Resync {
+            store::transactions::mark_dirty(tx, run.scope, &ids).await?;
+        }
+        let count = |len: usize| i64::try_from(len).unwrap_or(i64::MAX);
+        run.counts.read += count(self.read);
+        run.counts.new += stored.new;
+        run.counts.changed += stored.changed;
+        run.counts.unchanged += count(rows.len()) - stored.new - stored.changed;
+        run.counts.malformed += count(rejected.len());
+        for (row, key) in self.malformed.iter().zip(&keys) {
+            let (field, reason) = (&row.malformed.field, &row.malformed.reason);
+            let failures = &mut run.counts.failures;
+            failures.add(Stage::Row, "MALFORMED", Some(field), reason, key);
+        }
+        // A time ahead of the clock must not carry the next sync past rows that are still to come.
+        let last = self.last().map(|(updated_at, _)| updated_at.min(now));
+        run.progress.through = run.progress.through.max(last);
+        Ok(())
+    }
 }
 
 /// The row's id, else a fingerprint of it.

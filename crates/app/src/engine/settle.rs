@@ -15,6 +15,8 @@ use crate::{App, setup};
 /// Waits after failures in a row: the first, doubling up to the last.
 const FIRST_WAIT: TimeDelta = TimeDelta::seconds(2);
 const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(15);
+/// The longest wait that is believed when somebody asks for it.
+const LONGEST_ASKED: Duration = Duration::from_hours(24);
 /// A run that fails so often in a row for a reason that waiting does not mend ends, so that the next one reads again.
 const FAILURES: u32 = 8;
 /// The same for a reason that waiting may mend, once reading is done: about an hour and a half of waits.
@@ -38,7 +40,7 @@ pub(super) async fn settle(
             };
             run.progress.failures = 0;
             run.save(&mut tx).await?;
-            if matches!(run.kind, RunKind::Backfill | RunKind::Sync) {
+            if run.kind.includes_sync() {
                 store::portals::save_backfilled(&mut tx, scope, now).await?;
             }
             runs::finish(&mut tx, scope, run_id, RunState::Succeeded, None, now).await?;
@@ -60,6 +62,11 @@ pub(super) async fn settle(
         Err(stop) => stop,
     };
     tracing::warn!(portal.id = %scope.hub_id(), run.id = %run_id, error = %stop, "a run was stopped");
+    let is_outage = match &stop {
+        Stop::HubSpot(error) => error.is_transient() && app.hubspot.is_down(),
+        Stop::Thnks(error) => error.is_transient() && app.thnks.is_down(),
+        _ => false,
+    };
     let mut tx = match run.begin(app).await {
         // The portal was disconnected, or somebody else has taken over: both have settled it.
         Err(store::Error::Fenced) => return Ok(Outcome::Passed),
@@ -84,10 +91,15 @@ pub(super) async fn settle(
             end(run, &mut tx, error, now).await?
         }
         Verdict::Fail(reason) => end(run, &mut tx, Some(reason), now).await?,
-        Verdict::Wait(_) if has_failed_for_good(run, &stop) => {
+        Verdict::Wait(wait) => {
+            run.save(&mut tx).await?;
+            runs::postpone(&mut tx, scope, run_id, wait, false).await?;
+            Outcome::Yielded
+        }
+        Verdict::TryAgain(_) if !is_outage && has_failed_for_good(run, &stop) => {
             end(run, &mut tx, Some(stop.to_string()), now).await?
         }
-        Verdict::Wait(wait) => {
+        Verdict::TryAgain(wait) => {
             run.progress.failures += 1;
             let wait = wait.unwrap_or_else(|| backoff(run.progress.failures));
             run.save(&mut tx).await?;
@@ -135,12 +147,14 @@ fn is_transient(stop: &Stop) -> bool {
 enum Verdict {
     Park(Vec<Need>),
     Fail(String),
-    Wait(Option<TimeDelta>),
+    /// Go on after this time: somebody asks for patience, which is no failure.
+    Wait(TimeDelta),
+    /// Something failed: try again after this time, or after a longer wait each time.
+    TryAgain(Option<TimeDelta>),
 }
 
 /// What to do about a stop: wait, or park the portal until a person has acted.
 fn verdict(stop: &Stop) -> Verdict {
-    let wait = |after: Duration| Verdict::Wait(TimeDelta::from_std(after).ok());
     match stop {
         Stop::Needs(needs) => Verdict::Park(needs.clone()),
         Stop::Idle(reason) => Verdict::Fail((*reason).to_owned()),
@@ -148,18 +162,30 @@ fn verdict(stop: &Stop) -> Verdict {
             Verdict::Park(setup::scopes_missing(scopes))
         }
         Stop::HubSpot(hubspot::Error::Revoked | hubspot::Error::Unauthorized(_)) => {
-            Verdict::Wait(Some(SECOND_TRY))
+            Verdict::TryAgain(Some(SECOND_TRY))
         }
-        Stop::HubSpot(hubspot::Error::Throttled { retry_after })
-        | Stop::Thnks(thnks::Error::Throttled { retry_after }) => wait(*retry_after),
+        Stop::Again => Verdict::Wait(TimeDelta::zero()),
+        Stop::HubSpot(
+            hubspot::Error::Throttled { retry_after } | hubspot::Error::Down { retry_after },
+        )
+        | Stop::Thnks(
+            thnks::Error::Throttled { retry_after } | thnks::Error::Down { retry_after },
+        ) => Verdict::Wait(spread(*retry_after)),
         Stop::Thnks(thnks::Error::KeyRefused) => Verdict::Park(vec![thnks_key_refused()]),
         Stop::Thnks(thnks::Error::IntegrationDisabled) => {
             Verdict::Park(vec![thnks_integration_disabled()])
         }
         Stop::HubSpot(_) | Stop::Thnks(_) | Stop::Store(_) | Stop::Internal(_) => {
-            Verdict::Wait(None)
+            Verdict::TryAgain(None)
         }
     }
+}
+
+/// A wait that many may have been asked for at the same time, and up to a tenth of it more.
+fn spread(asked: Duration) -> TimeDelta {
+    let asked = asked.min(LONGEST_ASKED);
+    let more = rand::random_range(Duration::ZERO..=asked / 10);
+    TimeDelta::from_std(asked + more).unwrap_or(LONGEST_WAIT)
 }
 
 /// Full jitter over a doubling wait.

@@ -1,65 +1,109 @@
-//! Writing to HubSpot: dirty rows, 100 a call, by batch upsert on the unique key. A call whose outcome is unknown is
-//! simply made again; one bad row never stops its page.
+//! Writing to HubSpot: dirty rows, 100 a call and a few calls at a time, by batch upsert on the unique key. A call whose
+//! outcome is unknown is simply made again; one bad row never stops its page.
 
 use std::collections::HashMap;
 
+use domain::failure::Stage;
 use domain::record::{self, Values};
-use domain::run::Phase;
+use domain::run::{Phase, RunKind};
 use domain::{RecordId, TransactionId};
-use hubspot::UpsertRow;
+use futures::StreamExt;
+use hubspot::limits::IN_FLIGHT;
+use hubspot::{UpsertAnswer, UpsertRow};
 use store::transactions::{Dirty, Refused, Written};
 use uuid::Uuid;
 
-use super::{Run, Stop, Target, prepare};
+use super::{Run, Stop, Target, a_few_at_a_time, count, prepare};
 use crate::{App, setup};
 
 /// Records per call: HubSpot's limit for a batch.
-const BATCH: i64 = 100;
+const BATCH: usize = 100;
 
-/// Writes one batch; `false` when nothing is dirty that this run has not tried.
+/// Writes some batches; `false` when nothing is dirty that this run has not tried.
 pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bool, Stop> {
     let mut tx = app.db.begin(run.scope).await?;
-    let dirty = store::transactions::list_dirty(&mut tx, run.scope, run.id, BATCH).await?;
+    let limit = count(BATCH * IN_FLIGHT);
+    let dirty = store::transactions::list_dirty(&mut tx, run.scope, run.id, limit).await?;
     drop(tx);
     if dirty.is_empty() {
         return Ok(false);
     }
     run.progress.phase = Phase::Writing;
-    let values: Vec<Values> = dirty
+    // A worker that was frozen may have lost the portal meanwhile: what it would send is old.
+    run.ensure_held(app).await?;
+    let portal = run.portal.clone();
+    let batches = dirty.chunks(BATCH);
+    let mut sent = a_few_at_a_time(batches.map(|batch| send(&portal, target, batch)));
+    let (mut suspects, mut stop) = (Vec::new(), None);
+    while let Some(ended) = sent.next().await {
+        match ended {
+            // What the other calls have done is noted before the slice ends.
+            Err(error) => stop = stop.or(Some(error)),
+            Ok(batch) => suspects.extend(save(app, run, batch).await?),
+        }
+    }
+    match stop {
+        Some(hubspot::Error::Missing(_)) => {
+            prepare::look_again(app, run).await?;
+            Err(Stop::Needs(vec![setup::object_missing()]))
+        }
+        Some(error) => Err(error.into()),
+        None if suspects.is_empty() => Ok(true),
+        None => {
+            // What was refused for the object's sake is due again once the object is mended.
+            prepare::look_again(app, run).await?;
+            let mut tx = run.begin(app).await?;
+            save_refused(run, &mut tx, &suspects, app.now()).await?;
+            run.commit(tx).await?;
+            Ok(true)
+        }
+    }
+}
+
+/// A batch that HubSpot has answered.
+struct Sent<'a> {
+    rows: &'a [Dirty],
+    traces: Vec<String>,
+    answer: UpsertAnswer,
+}
+
+async fn send<'a>(
+    portal: &hubspot::Portal,
+    target: &Target,
+    rows: &'a [Dirty],
+) -> Result<Sent<'a>, hubspot::Error> {
+    let values: Vec<Values> = rows
         .iter()
         .map(|row| record::values(&row.transaction))
         .collect();
-    let traces: Vec<String> = dirty.iter().map(|_| Uuid::now_v7().to_string()).collect();
-    let rows: Vec<UpsertRow<'_>> = traces
+    let traces: Vec<String> = rows.iter().map(|_| Uuid::now_v7().to_string()).collect();
+    let inputs: Vec<UpsertRow<'_>> = traces
         .iter()
         .zip(&values)
         .map(|(trace_id, values)| UpsertRow { trace_id, values })
         .collect();
-    // A worker that was frozen may have lost the portal meanwhile: what it would send is old.
-    run.ensure_held(app).await?;
-    let answer = match run.portal.upsert(&target.object_type_id, &rows).await {
-        Err(hubspot::Error::Missing(_)) => {
-            if prepare::look_again(app, run).await? {
-                return Err(looked_again());
-            }
-            return Err(Stop::Needs(vec![setup::object_missing()]));
-        }
-        other => other?,
-    };
-    if answer.written.is_empty()
-        && !answer.refused.is_empty()
-        && prepare::look_again(app, run).await?
-    {
-        // Nothing at all was taken, which rows alone seldom do; the next slice goes on with what was found.
-        return Err(looked_again());
-    }
+    let answer = portal.upsert(&target.object_type_id, &inputs).await?;
+    Ok(Sent {
+        rows,
+        traces,
+        answer,
+    })
+}
 
+/// Stores what became of a batch, each row by itself; returns the refused rows that may be the object's fault, which are not
+/// stored yet.
+async fn save(app: &App, run: &mut Run, batch: Sent<'_>) -> Result<Vec<Refused>, Stop> {
+    let Sent {
+        rows,
+        traces,
+        answer,
+    } = batch;
     let records: HashMap<&str, RecordId> = answer
         .written
         .iter()
         .map(|row| (row.key.as_str(), row.record_id))
         .collect();
-    let written: Vec<Written> = dirty
+    let written: Vec<Written> = rows
         .iter()
         .filter_map(|row| {
             let record_id = *records.get(row.transaction.id.as_str())?;
@@ -70,53 +114,79 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
             })
         })
         .collect();
-    let by_trace: HashMap<&str, &Dirty> = traces.iter().map(String::as_str).zip(&dirty).collect();
-    let mut refused: Vec<Refused> = answer
-        .refused
-        .iter()
-        .filter_map(|row| {
-            let dirty = by_trace.get(row.trace_id.as_deref()?)?;
-            Some(Refused {
-                id: dirty.transaction.id.clone(),
-                field: row.field.clone(),
-                reason: reason(&row.category, &row.message),
-            })
-        })
-        .collect();
+    let by_trace: HashMap<&str, &Dirty> = traces.iter().map(String::as_str).zip(rows).collect();
+    // Where nothing at all was taken, the rows alone are seldom to blame.
+    let is_suspicious = written.is_empty() && run.progress.looks == 0;
+    let (mut refused, mut suspects) = (Vec::new(), Vec::new());
+    for row in &answer.refused {
+        let Some(dirty) = row.trace_id.as_deref().and_then(|id| by_trace.get(id)) else {
+            continue;
+        };
+        // What failed the same way before was looked into then.
+        let is_new = dirty.failure_code.as_ref() != Some(&row.code);
+        let list = if is_new && (is_suspicious || row.is_about_definition()) {
+            &mut suspects
+        } else {
+            &mut refused
+        };
+        list.push(refusal(&dirty.transaction.id, row));
+    }
+    // HubSpot left these out twice: they stay due, and are not tried again in this run, which would go round for ever.
     let unnamed = answer.refused.iter().find(|row| row.trace_id.is_none());
-    // HubSpot left these out: they stay due, and are not tried again in this run, which would go round for ever.
-    refused.extend(answer.unanswered.iter().map(|key| Refused {
-        id: TransactionId(key.clone()),
-        field: None,
-        reason: unnamed.map_or_else(
-            || "HubSpot's answer left this record out".to_owned(),
-            |row| reason(&row.category, &row.message),
-        ),
+    refused.extend(answer.unanswered.iter().map(|key| {
+        let id = TransactionId(key.clone());
+        match unnamed {
+            Some(row) => refusal(&id, row),
+            None => Refused {
+                id,
+                code: "LEFT_OUT".to_owned(),
+                field: None,
+                reason: "HubSpot's answer left this record out".to_owned(),
+            },
+        }
     }));
 
     let now = app.now();
     let mut tx = run.begin(app).await?;
     store::transactions::save_written(&mut tx, run.scope, &written, now).await?;
-    store::transactions::save_refused(&mut tx, run.scope, run.id, &refused, now).await?;
-    let count = |len: usize| i64::try_from(len).unwrap_or(i64::MAX);
     run.counts.written += count(written.len());
-    run.counts.refused += count(refused.len());
-    run.done += count(written.len() + refused.len());
-    run.commit(tx).await?;
-    Ok(true)
-}
-
-fn reason(category: &str, message: &str) -> String {
-    if message.is_empty() {
-        category.to_owned()
-    } else {
-        message.to_owned()
+    if run.kind != RunKind::Reassociate {
+        run.done += count(written.len());
     }
+    save_refused(run, &mut tx, &refused, now).await?;
+    run.commit(tx).await?;
+    Ok(suspects)
 }
 
-/// Ends the slice, so that the next one begins with the object as it is now.
-fn looked_again() -> Stop {
-    Stop::HubSpot(hubspot::Error::Unavailable(
-        "the object was looked at again".to_owned(),
-    ))
+async fn save_refused(
+    run: &mut Run,
+    tx: &mut store::Tx,
+    refused: &[Refused],
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<(), store::Error> {
+    store::transactions::save_refused(tx, run.scope, run.id, refused, now).await?;
+    run.counts.refused += count(refused.len());
+    if run.kind != RunKind::Reassociate {
+        run.done += count(refused.len());
+    }
+    for row in refused {
+        let (field, key) = (row.field.as_deref(), row.id.as_str());
+        let failures = &mut run.counts.failures;
+        failures.add(Stage::Record, &row.code, field, &row.reason, key);
+    }
+    Ok(())
+}
+
+fn refusal(id: &TransactionId, row: &hubspot::RefusedRow) -> Refused {
+    let reason = if row.message.is_empty() {
+        &row.code
+    } else {
+        &row.message
+    };
+    Refused {
+        id: id.clone(),
+        code: row.code.clone(),
+        field: row.field.clone(),
+        reason: reason.clone(),
+    }
 }

@@ -1,10 +1,9 @@
 //! What follows a fresh grant or a fresh key.
 
 use domain::run::RunKind;
-use domain::schedule::next_slot;
 use store::PortalScope;
 
-use crate::App;
+use crate::{App, runs};
 
 /// Asks for the work that a fresh grant or key makes possible, if Thnks is connected, and plans the syncs: the first
 /// backfill; a look at what was missing; or a sync, to make good what was missed meanwhile.
@@ -22,17 +21,11 @@ pub(crate) async fn begin_work(
     if !portal.thnks_connected || rests {
         return Ok(());
     }
-    let kind = if !portal.needs.is_empty() {
-        RunKind::Check
-    } else if portal.backfilled_at.is_none() {
-        RunKind::Backfill
+    let kind = if portal.needs.is_empty() {
+        runs::sync_or_backfill(&portal)
     } else {
-        RunKind::Sync
+        RunKind::Check
     };
     store::runs::request(tx, scope, kind, actor, now).await?;
-    if store::schedule::find_next_sync(tx, scope).await?.is_none() {
-        let next = next_slot(scope.hub_id(), app.config.sync_interval, now);
-        store::schedule::save_next_sync(tx, scope, Some(next)).await?;
-    }
-    Ok(())
+    store::schedule::plan(tx, scope, app.config.sync_interval, now).await
 }

@@ -8,10 +8,16 @@ use serde_json::json;
 
 use crate::harness::{ORGANIZATION, World, empty_world, world};
 
-async fn gift_with_status(world: &World, status: &str) -> String {
-    let gifts = world.gifts().await;
-    let found = gifts.iter().find(|gift| gift["status"] == status).unwrap();
-    found["id"].as_str().unwrap().to_owned()
+/// A gift that has been delivered, whatever else there is.
+async fn delivered_gift(world: &World) -> String {
+    let sent = Sent {
+        email: Some("sam@client.example".into()),
+        ..Sent::default()
+    };
+    let id = world.control.send_gift(ORGANIZATION, sent).unwrap();
+    advance(world, &id, "delivered", None);
+    world.sync().await;
+    id
 }
 
 fn advance(world: &World, id: &str, status: &str, at: Option<chrono::DateTime<Utc>>) {
@@ -45,7 +51,7 @@ async fn a_sync_without_changes_calls_hubspot_for_nothing() {
 async fn one_changed_gift_costs_at_most_three_calls() {
     let world = world(60).await;
     world.backfilled().await;
-    let id = gift_with_status(&world, "delivered").await;
+    let id = delivered_gift(&world).await;
     advance(&world, &id, "opened", None);
     let calls = world.all_calls();
     world.sync().await;
@@ -60,7 +66,7 @@ async fn one_changed_gift_costs_at_most_three_calls() {
 async fn every_status_arrives_with_its_date() {
     let world = world(60).await;
     world.backfilled().await;
-    let id = gift_with_status(&world, "delivered").await;
+    let id = delivered_gift(&world).await;
     let opened = world.now();
     advance(&world, &id, "Opened", Some(opened));
     world.sync().await;
@@ -100,7 +106,7 @@ fn moment(value: &serde_json::Value) -> i64 {
 async fn an_unknown_status_is_kept_as_it_came() {
     let world = world(30).await;
     world.backfilled().await;
-    let id = gift_with_status(&world, "delivered").await;
+    let id = delivered_gift(&world).await;
     advance(&world, &id, "Teleported", None);
     world.sync().await;
     let record = world.record(&id).await;

@@ -59,7 +59,9 @@ async fn a_run_is_started_watched_and_accounted_for() {
     stage.wait_for_the_end().await;
     let hub_id = DEMO_HUB_ID.to_string();
     let done = stage
-        .command(&["run", "start", "--portal", &hub_id, "--kind", "sync"])
+        .command(&[
+            "run", "start", "--portal", &hub_id, "--kind", "sync", "--json",
+        ])
         .output()
         .unwrap();
     assert!(
@@ -68,12 +70,52 @@ async fn a_run_is_started_watched_and_accounted_for() {
         String::from_utf8_lossy(&done.stderr)
     );
     let account: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
-    assert_eq!(account["written"], 0);
+    assert_eq!(account["state"], "succeeded");
+    assert_eq!(account["requested_by"], "operator");
+    assert_eq!(account["counts"]["written"], 0);
     assert_eq!(
-        account["calls"],
+        account["counts"]["calls"],
         serde_json::json!({}),
         "an idle sync calls HubSpot"
     );
+    for kind in ["backfill", "sweep", "reassociate", "resync"] {
+        let done = stage
+            .command(&["run", "start", "--portal", &hub_id, "--kind", kind])
+            .output()
+            .unwrap();
+        let words = String::from_utf8(done.stdout).unwrap();
+        assert_eq!(done.status.code(), Some(0), "{words}");
+        assert!(
+            words.starts_with(&format!("{kind} succeeded after")),
+            "{words}"
+        );
+        let written = if kind == "resync" { "150" } else { "0" };
+        let line = format!("  written         {written} (");
+        assert!(words.contains(&line), "{words}");
+        assert!(words.contains("  HubSpot calls "), "{words}");
+    }
+    // A run that cannot reach its end says so in its exit code.
+    stage
+        .control()
+        .merge_rules(&serde_json::json!({"schema_write_approved": false}))
+        .unwrap();
+    stage.control().set_enterprise(DEMO_HUB_ID, false).unwrap();
+    let failed = stage
+        .command(&[
+            "run",
+            "start",
+            "--portal",
+            &hub_id,
+            "--kind",
+            "resync",
+            "--since",
+            "2020-01-01",
+        ])
+        .output()
+        .unwrap();
+    let words = String::from_utf8(failed.stdout).unwrap();
+    assert_eq!(failed.status.code(), Some(3), "{words}");
+    assert!(words.contains("  because "), "{words}");
     let nobody = stage
         .command(&["run", "start", "--portal", "1", "--kind", "sync"])
         .output()

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::HubId;
-use hubspot::{AccessTokens, Budget, CallClass, Client, Config, Error, LocalBudget, Portal};
+use hubspot::{
+    AccessTokens, Budget, CallClass, Client, Config, Error, LocalBudget, NoTurn, Portal,
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -157,8 +159,16 @@ pub struct NotedBudget {
 
 #[async_trait]
 impl Budget for NotedBudget {
-    async fn acquire(&self, hub: HubId, class: CallClass) -> Result<(), Duration> {
+    async fn acquire(&self, hub: HubId, class: CallClass) -> Result<(), NoTurn> {
         self.inner.acquire(hub, class).await
+    }
+
+    async fn report(&self, answered: bool) {
+        self.inner.report(answered).await;
+    }
+
+    fn is_down(&self) -> bool {
+        self.inner.is_down()
     }
 
     async fn block(&self, hub: HubId, wait: Duration) {

@@ -39,8 +39,20 @@ pub struct Requested {
     pub is_new: bool,
 }
 
-/// Asks for a run, in a transaction that began with [`lock`]. While one of the same kind is open there is no second one; when that one has begun, another
-/// follows it.
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    /// What the run does.
+    pub kind: RunKind,
+    /// For a kind that reads from a date on: that date.
+    pub since: Option<DateTime<Utc>>,
+    /// When the schedule wanted it to begin, if the schedule asks.
+    pub planned_for: Option<DateTime<Utc>>,
+    /// Who asks: a user, `schedule`, `operator` and the like.
+    pub requested_by: &'a str,
+}
+
+/// Asks for a run of a kind that needs to know nothing more; see [`request_wish`].
 pub async fn request(
     conn: &mut Conn,
     scope: PortalScope,
@@ -48,24 +60,46 @@ pub async fn request(
     requested_by: &str,
     now: DateTime<Utc>,
 ) -> Result<Requested, Error> {
+    let wish = Wish {
+        kind,
+        since: None,
+        planned_for: None,
+        requested_by,
+    };
+    request_wish(conn, scope, wish, now).await
+}
+
+/// Asks for a run, in a transaction that began with [`lock`]. While one of the same kind is open there is no second one;
+/// when that one has begun, another follows it. A date of an open one that has not begun moves back to the earlier one.
+/// While the portal is paused, the run waits for it.
+pub async fn request_wish(
+    conn: &mut Conn,
+    scope: PortalScope,
+    wish: Wish<'_>,
+    now: DateTime<Utc>,
+) -> Result<Requested, Error> {
     let run_id = RunId(Uuid::now_v7());
     let inserted = sqlx::query!(
-        "INSERT INTO runs (hub_id, run_id, kind, state, requested_by, created_at) VALUES ($1, $2, $3, 'queued', $4, $5)
+        "INSERT INTO runs (hub_id, run_id, kind, state, requested_by, created_at, since, planned_for)
+         VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7)
          ON CONFLICT (hub_id, kind) WHERE state IN ('queued', 'running') DO NOTHING",
         scope.hub_id().0,
         run_id.0,
-        kind.as_str(),
-        requested_by,
-        now
+        wish.kind.as_str(),
+        wish.requested_by,
+        now,
+        wish.since,
+        wish.planned_for
     )
     .execute(&mut *conn)
     .await?;
     if inserted.rows_affected() == 1 {
         sqlx::query!(
-            "INSERT INTO run_queue (run_id, hub_id, priority, due_at) VALUES ($1, $2, $3, now())",
+            "INSERT INTO run_queue (run_id, hub_id, priority, due_at, held)
+             SELECT $1, hub_id, $3, now(), paused_at IS NOT NULL FROM portals WHERE hub_id = $2",
             run_id.0,
             scope.hub_id().0,
-            kind.priority()
+            wish.kind.priority()
         )
         .execute(&mut *conn)
         .await?;
@@ -76,10 +110,13 @@ pub async fn request(
         });
     }
     let open = sqlx::query_scalar!(
-        "UPDATE runs SET wanted_again = wanted_again OR started_at IS NOT NULL
+        "UPDATE runs SET wanted_again = wanted_again OR started_at IS NOT NULL,
+            since = CASE WHEN started_at IS NULL THEN least(since, $3) ELSE since END,
+            wanted_since = CASE WHEN started_at IS NULL THEN wanted_since ELSE least(wanted_since, $3) END
          WHERE hub_id = $1 AND kind = $2 AND state IN ('queued', 'running') RETURNING run_id",
         scope.hub_id().0,
-        kind.as_str()
+        wish.kind.as_str(),
+        wish.since
     )
     .fetch_optional(&mut *conn)
     .await?;
@@ -89,7 +126,7 @@ pub async fn request(
             is_new: false,
         }),
         // The open one has ended between the two statements.
-        None => Box::pin(request(conn, scope, kind, requested_by, now)).await,
+        None => Box::pin(request_wish(conn, scope, wish, now)).await,
     }
 }
 

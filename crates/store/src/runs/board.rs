@@ -13,7 +13,7 @@ pub async fn take_due(conn: &mut Conn, limit: i64) -> Result<Vec<RunId>, Error> 
     let ids = sqlx::query_scalar!(
         "UPDATE run_queue SET rung_at = now() WHERE run_id IN (
             SELECT run_id FROM run_queue
-            WHERE due_at <= now() AND (rung_at IS NULL OR rung_at < now() - make_interval(secs => $2))
+            WHERE due_at <= now() AND NOT held AND (rung_at IS NULL OR rung_at < now() - make_interval(secs => $2))
             ORDER BY priority, rung_at NULLS FIRST, due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
          RETURNING run_id",
         limit,
@@ -24,12 +24,12 @@ pub async fn take_due(conn: &mut Conn, limit: i64) -> Result<Vec<RunId>, Error> 
     Ok(ids.into_iter().map(RunId).collect())
 }
 
-/// How many seconds until the next run on the board is due, 0 when one is; `None` when the board is empty.
+/// How many seconds until the next run on the board is due, 0 when one is; `None` when none is, held ones left out.
 pub async fn next_due_secs(conn: &mut Conn) -> Result<Option<f64>, Error> {
     let secs = sqlx::query_scalar!(
         r#"SELECT extract(epoch FROM min(
             CASE WHEN rung_at IS NULL THEN due_at ELSE greatest(due_at, rung_at + make_interval(secs => $1)) END) - now()
-         )::float8 FROM run_queue"#,
+         )::float8 FROM run_queue WHERE NOT held"#,
         RING_AGAIN_SECS
     )
     .fetch_one(conn)

@@ -31,6 +31,8 @@ pub struct Claimed {
     pub total: Option<i64>,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
+    /// For a kind that reads from a date on: that date.
+    pub since: Option<DateTime<Utc>>,
 }
 
 /// What became of a claim.
@@ -42,6 +44,8 @@ pub enum Claim {
     Busy,
     /// The run has ended.
     Gone,
+    /// The portal is paused; the board rings when it is resumed.
+    Held,
     /// The run has just been given up: it started too often without progress.
     Dead,
 }
@@ -54,6 +58,12 @@ pub async fn claim(
     now: DateTime<Utc>,
 ) -> Result<Claim, Error> {
     let hub_id = scope.hub_id().0;
+    let held = sqlx::query_scalar!("SELECT held FROM run_queue WHERE run_id = $1", run_id.0)
+        .fetch_optional(&mut *conn)
+        .await?;
+    if held == Some(true) {
+        return Ok(Claim::Held);
+    }
     let fence = sqlx::query_scalar!(
         "UPDATE portal_leases SET fence = fence + 1, run_id = $2, lease_until = now() + make_interval(secs => $3)
          WHERE hub_id = $1 AND lease_until < now() RETURNING fence",
@@ -78,7 +88,7 @@ pub async fn claim(
         "UPDATE runs SET state = 'running', started_at = coalesce(started_at, $3),
             starts_without_progress = starts_without_progress + 1
          WHERE hub_id = $1 AND run_id = $2 AND state IN ('queued', 'running')
-         RETURNING kind, progress, counts, done, total, created_at, starts_without_progress",
+         RETURNING kind, progress, counts, done, total, created_at, since, starts_without_progress",
         hub_id,
         run_id.0,
         now
@@ -111,6 +121,7 @@ pub async fn claim(
         done: row.done,
         total: row.total,
         created_at: row.created_at,
+        since: row.since,
     })))
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::RunId;
 use domain::run::{RunKind, RunState};
 
-use super::asking::request;
+use super::asking::{Wish, request_wish};
 use crate::{Conn, Error, PortalScope, db};
 
 /// Lets go of the portal: the run goes on after `wait` by the database's clock, and others of this portal may go before it.
@@ -35,7 +35,8 @@ pub async fn postpone(
     release(conn, scope).await
 }
 
-/// Ends a run. When it was asked for again meanwhile, another one of its kind follows.
+/// Ends a run. When it was asked for again meanwhile, another one of its kind follows, however this one ended; only where a
+/// person must act first, what follows is asked for once that has happened.
 pub async fn finish(
     conn: &mut Conn,
     scope: PortalScope,
@@ -46,7 +47,7 @@ pub async fn finish(
 ) -> Result<(), Error> {
     let row = sqlx::query!(
         "UPDATE runs SET state = $3, error = $4, finished_at = $5 WHERE hub_id = $1 AND run_id = $2
-         RETURNING kind, wanted_again, requested_by",
+         RETURNING kind, wanted_again, wanted_since, requested_by",
         scope.hub_id().0,
         run_id.0,
         state.as_str(),
@@ -71,10 +72,64 @@ pub async fn finish(
         .execute(&mut *conn)
         .await?;
     }
-    if row.wanted_again && state == RunState::Succeeded {
-        request(conn, scope, kind, &row.requested_by, now).await?;
+    if row.wanted_again && (state == RunState::Succeeded || is_ready(conn, scope).await?) {
+        let wish = Wish {
+            kind,
+            since: row.wanted_since,
+            planned_for: None,
+            requested_by: &row.requested_by,
+        };
+        request_wish(conn, scope, wish, now).await?;
     }
     Ok(())
+}
+
+/// Whether nothing stands in the way of the portal's runs.
+async fn is_ready(conn: &mut Conn, scope: PortalScope) -> Result<bool, Error> {
+    let ready = sqlx::query_scalar!(
+        r#"SELECT disconnected_at IS NULL AND needs = '[]' AS "ready!" FROM portals WHERE hub_id = $1"#,
+        scope.hub_id().0
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(ready)
+}
+
+/// Takes the portal's open runs out of work until [`resume`], where they stand. Call it before anything else of the
+/// transaction, like [`fail_open`]; a worker's next commit finds that the fence has moved on.
+pub async fn pause(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
+    let hub_id = scope.hub_id().0;
+    sqlx::query!(
+        "UPDATE portal_leases SET fence = fence + 1, lease_until = '-infinity', run_id = NULL WHERE hub_id = $1",
+        hub_id
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "UPDATE run_queue SET held = true, busy = false WHERE hub_id = $1",
+        hub_id
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "UPDATE runs SET state = 'queued', starts_without_progress = 0 WHERE hub_id = $1 AND state = 'running'",
+        hub_id
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Lets the portal's open runs go on; `false` when there are none.
+pub async fn resume(conn: &mut Conn, scope: PortalScope) -> Result<bool, Error> {
+    let resumed = sqlx::query!(
+        "UPDATE run_queue SET held = false, due_at = now(), rung_at = NULL WHERE hub_id = $1",
+        scope.hub_id().0
+    )
+    .execute(&mut *conn)
+    .await?;
+    db::ring(conn).await?;
+    Ok(resumed.rows_affected() > 0)
 }
 
 /// Gives the portal's lease back and rings for the portal's other runs.

@@ -89,6 +89,7 @@ async fn a_refused_row_waits_for_the_next_run_with_its_reason() {
     let mut tx = world.db.begin(portal).await.unwrap();
     let refused = Refused {
         id: row.id.clone(),
+        code: "INVALID_OPTION".into(),
         field: Some("status".into()),
         reason: "not an option".into(),
     };

@@ -191,8 +191,7 @@ async fn due_syncs_become_one_run_each_however_many_schedulers_there_are() {
     for hub_id in 1..=30 {
         let portal = world.portal(hub_id, "UTC").await;
         let mut tx = world.db.begin(portal).await.unwrap();
-        // Missed for days: it collapses to one.
-        schedule::save_next_sync(&mut tx, portal, Some(now() - TimeDelta::days(3)))
+        schedule::save_next_sync(&mut tx, portal, Some(now() - TimeDelta::minutes(2)))
             .await
             .unwrap();
         tx.commit().await.unwrap();
@@ -231,4 +230,145 @@ async fn due_syncs_become_one_run_each_however_many_schedulers_there_are() {
             .unwrap();
         assert!(next > now() && next <= now() + TimeDelta::hours(1));
     }
+}
+
+#[tokio::test]
+async fn after_an_outage_missed_hours_are_one_run_each_spread_over_a_quarter_of_an_hour() {
+    let world = world().await;
+    let hour = TimeDelta::hours(1);
+    for hub_id in 1..=60 {
+        let portal = world.portal(hub_id, "UTC").await;
+        let mut tx = world.db.begin(portal).await.unwrap();
+        let missed = now() - TimeDelta::hours(6);
+        schedule::save_next_sync(&mut tx, portal, Some(missed))
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+    let mut started = Vec::new();
+    for minute in 0..=15 {
+        let at = now() + TimeDelta::minutes(minute);
+        let mut tx = world.db.begin_unscoped().await.unwrap();
+        schedule::insert_due_runs(&mut tx, hour, 1_000, at)
+            .await
+            .unwrap();
+        let due = runs::take_due(&mut tx, 1_000).await.unwrap();
+        tx.commit().await.unwrap();
+        started.push(due.len());
+    }
+    assert_eq!(started[0], 0, "the first minute is not a rush");
+    assert_eq!(started.iter().sum::<usize>(), 60);
+    assert!(started.iter().all(|runs| *runs <= 12), "{started:?}");
+}
+
+#[tokio::test]
+async fn a_paused_portal_keeps_its_runs_and_goes_on_where_they_stood() {
+    let world = world().await;
+    let portal = world.portal(1, "UTC").await;
+    let run = request(&world, portal, RunKind::Backfill).await.run_id;
+    let old = fence(&claim(&world, portal, run).await);
+    let mut tx = world.db.begin(portal).await.unwrap();
+    runs::lock(&mut tx, portal).await.unwrap();
+    runs::pause(&mut tx, portal).await.unwrap();
+    store::portals::save_paused(&mut tx, portal, Some(now()))
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+
+    let mut tx = world.db.begin(portal).await.unwrap();
+    assert!(matches!(
+        runs::hold(&mut tx, portal, run, old).await,
+        Err(Error::Fenced)
+    ));
+    drop(tx);
+    // What is asked for meanwhile waits too.
+    let sync = request(&world, portal, RunKind::Sync).await.run_id;
+    let mut tx = world.db.begin_unscoped().await.unwrap();
+    assert_eq!(runs::next_due_secs(&mut tx).await.unwrap(), None);
+    assert_eq!(runs::take_due(&mut tx, 10).await.unwrap(), []);
+    drop(tx);
+    assert_eq!(claim(&world, portal, run).await, Claim::Held);
+
+    let mut tx = world.db.begin(portal).await.unwrap();
+    runs::lock(&mut tx, portal).await.unwrap();
+    store::portals::save_paused(&mut tx, portal, None)
+        .await
+        .unwrap();
+    assert!(runs::resume(&mut tx, portal).await.unwrap());
+    tx.commit().await.unwrap();
+    let mut tx = world.db.begin_unscoped().await.unwrap();
+    let mut due = runs::take_due(&mut tx, 10).await.unwrap();
+    due.sort();
+    assert_eq!(due, [run, sync]);
+}
+
+#[tokio::test]
+async fn a_wish_outlives_a_run_that_failed() {
+    let world = world().await;
+    let portal = world.portal(1, "UTC").await;
+    let first = request(&world, portal, RunKind::Sync).await.run_id;
+    let held = fence(&claim(&world, portal, first).await);
+    request(&world, portal, RunKind::Sync).await;
+    let mut tx = world.db.begin(portal).await.unwrap();
+    runs::hold(&mut tx, portal, first, held).await.unwrap();
+    runs::finish(&mut tx, portal, first, RunState::Failed, Some("no"), now())
+        .await
+        .unwrap();
+    let next = runs::find_current(&mut tx, portal).await.unwrap();
+    assert_ne!(next.expect("the wish is kept").id, first);
+}
+
+#[tokio::test]
+async fn a_date_that_is_asked_for_again_moves_back_and_never_on() {
+    let world = world().await;
+    let portal = world.portal(1, "UTC").await;
+    let ask = async |days_ago| {
+        let wish = runs::Wish {
+            kind: RunKind::Resync,
+            since: Some(now() - TimeDelta::days(days_ago)),
+            planned_for: None,
+            requested_by: "test",
+        };
+        let mut tx = world.db.begin(portal).await.unwrap();
+        let requested = runs::request_wish(&mut tx, portal, wish, now()).await;
+        tx.commit().await.unwrap();
+        requested.unwrap().run_id
+    };
+    let since = async |run_id| {
+        let mut tx = world.db.begin(portal).await.unwrap();
+        let account = runs::find(&mut tx, portal, run_id).await.unwrap().unwrap();
+        (now() - account.since.unwrap()).num_days()
+    };
+    let first = ask(10).await;
+    ask(30).await;
+    ask(20).await;
+    assert_eq!(since(first).await, 30);
+    // Once it has begun its date stands; the next one goes back as far as was asked for.
+    let held = fence(&claim(&world, portal, first).await);
+    ask(40).await;
+    ask(35).await;
+    assert_eq!(since(first).await, 30);
+    let mut tx = world.db.begin(portal).await.unwrap();
+    runs::hold(&mut tx, portal, first, held).await.unwrap();
+    runs::finish(&mut tx, portal, first, RunState::Succeeded, None, now())
+        .await
+        .unwrap();
+    let next = runs::find_current(&mut tx, portal).await.unwrap().unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(since(next.id).await, 40);
+}
+
+#[tokio::test]
+async fn a_process_that_freezes_within_a_transaction_loses_its_locks() {
+    let world = world().await;
+    let portal = world.portal(1, "UTC").await;
+    let run = request(&world, portal, RunKind::Sync).await.run_id;
+    let mut frozen = world.db.begin(portal).await.unwrap();
+    runs::lock(&mut frozen, portal).await.unwrap();
+    // The claim waits for the lock, and PostgreSQL ends the transaction that rests.
+    assert!(matches!(
+        claim(&world, portal, run).await,
+        Claim::Claimed(_)
+    ));
+    assert!(runs::lock(&mut frozen, portal).await.is_err());
 }

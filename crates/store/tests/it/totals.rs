@@ -105,6 +105,7 @@ async fn take(world: &World, portal: PortalScope, step: Step, run: RunId) {
                 .iter()
                 .map(|row| Refused {
                     id: row.transaction.id.clone(),
+                    code: "REFUSED".into(),
                     field: None,
                     reason: "no".into(),
                 })

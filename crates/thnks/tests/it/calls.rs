@@ -104,8 +104,6 @@ async fn a_page_with_a_wrong_envelope_is_unreadable() {
         "",
         r#"{"transactions":[]}"#,
         r#"{"transactions":{},"next_cursor":null}"#,
-        r#"{"transactions":[],"next_cursor":""}"#,
-        r#"{"transactions":[],"next_cursor":"same"}"#,
         deep.as_str(),
     ] {
         let world = World::start(vec![raw(body)]).await;
@@ -115,6 +113,32 @@ async fn a_page_with_a_wrong_envelope_is_unreadable() {
             .await;
         assert!(matches!(page, Err(Error::Unreadable(_))), "{body}");
     }
+}
+
+#[tokio::test]
+async fn a_cursor_that_leads_nowhere_is_told_from_the_end() {
+    for next in ["", "same"] {
+        let body = format!(r#"{{"transactions":[],"next_cursor":"{next}"}}"#);
+        let world = World::start(vec![raw(&body)]).await;
+        let key = key();
+        let page = world.client.transactions(&key, None, Some("same"), 100);
+        assert_eq!(page.await, Err(Error::CursorStuck), "{next:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_thnks_that_is_down_is_asked_no_more_until_the_next_minute() {
+    let broken = domain::breaker::OPENS_AFTER;
+    let script = (0..broken).map(|_| reply(502, &json!({}))).collect();
+    let world = World::start(script).await;
+    for _ in 0..broken / 4 {
+        let page = world.client.transactions(&key(), None, None, 100).await;
+        assert!(matches!(page, Err(Error::Unavailable(_))), "{page:?}");
+    }
+    let page = world.client.transactions(&key(), None, None, 100).await;
+    assert!(matches!(page, Err(Error::Down { .. })), "{page:?}");
+    assert!(world.client.is_down());
+    assert_eq!(world.asked().len(), usize::try_from(broken).unwrap());
 }
 
 #[tokio::test]

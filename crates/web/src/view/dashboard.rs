@@ -315,6 +315,8 @@ fn kind(kind: RunKind) -> &'static str {
     match kind {
         RunKind::Backfill => "Backfill",
         RunKind::Sync => "Sync",
+        RunKind::Resync => "Re-sync",
+        RunKind::Sweep => "Sweep",
         RunKind::Reassociate => "Re-association",
         RunKind::Check => "Check",
     }

@@ -55,7 +55,7 @@ impl Health {
     fn of_active(status: &PortalStatus) -> Self {
         if let Some(run) = &status.current_run {
             return match run.kind {
-                RunKind::Backfill | RunKind::Sync => {
+                RunKind::Backfill | RunKind::Sync | RunKind::Resync | RunKind::Sweep => {
                     Self::new("Syncing", "busy", "Bringing HubSpot up to date with Thnks.")
                 }
                 RunKind::Reassociate => Self::new(

@@ -62,6 +62,14 @@ impl Progress {
                 "Syncing with Thnks",
                 "New gifts and changes since the last sync.",
             ),
+            RunKind::Resync => (
+                "Syncing again",
+                "Reading everything since the chosen day once more, and writing it to HubSpot again.",
+            ),
+            RunKind::Sweep => (
+                "Looking for missed changes",
+                "Reading the gifts again whose story is not over. Only what went by unseen is written.",
+            ),
             RunKind::Reassociate => (
                 "Linking orphans",
                 "Looking again for a contact with each recipient’s address.",

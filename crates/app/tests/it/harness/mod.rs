@@ -45,8 +45,16 @@ struct PassingBudget {
 
 #[async_trait::async_trait]
 impl hubspot::Budget for PassingBudget {
-    async fn acquire(&self, hub: HubId, class: hubspot::CallClass) -> Result<(), Duration> {
+    async fn acquire(&self, hub: HubId, class: hubspot::CallClass) -> Result<(), hubspot::NoTurn> {
         self.inner.acquire(hub, class).await
+    }
+
+    async fn report(&self, answered: bool) {
+        self.inner.report(answered).await;
+    }
+
+    fn is_down(&self) -> bool {
+        self.inner.is_down()
     }
 
     async fn block(&self, _: HubId, wait: Duration) {
@@ -264,9 +272,10 @@ impl World {
 
     // The worker.
 
-    /// Lets the hour go by and works until nothing waits.
+    /// Lets the time of the next sync come and works until nothing waits.
     pub async fn sync(&self) {
-        self.let_pass(TimeDelta::minutes(61));
+        let planned = self.status().await.next_sync_at.expect("a sync is planned");
+        self.let_pass(planned - self.now() + TimeDelta::seconds(1));
         assert_eq!(app::schedule::insert_due_runs(&self.app).await.unwrap(), 1);
         self.drain().await;
     }
