@@ -131,6 +131,9 @@ pub struct WorldSpec {
     pub days: u32,
     /// Malformed rows among the transactions.
     pub bad_rows: usize,
+    /// Whether every contact has a primary company and one open deal of its own and gets as many gifts as the others;
+    /// then `companies` and `deals` are not looked at, and nobody is an orphan.
+    pub even: bool,
     /// Whether the portal has the Enterprise edition.
     pub enterprise: bool,
 }
@@ -148,6 +151,7 @@ impl WorldSpec {
             orphan_share: 0.07,
             days: 365,
             bad_rows: 0,
+            even: false,
             enterprise: true,
         }
     }
@@ -159,6 +163,20 @@ impl WorldSpec {
             contacts: (transactions * 24 / 100).max(10),
             companies: (transactions * 6 / 100).max(4),
             deals: (transactions * 8 / 100).max(6),
+            ..Self::demo(now)
+        }
+    }
+
+    /// `transactions` gifts that go in turn to `recipients` contacts, each with a primary company and one open deal of
+    /// its own: what is asked of HubSpot depends on the two numbers alone.
+    pub fn even(now: DateTime<Utc>, transactions: usize, recipients: usize) -> Self {
+        Self {
+            transactions,
+            contacts: recipients,
+            companies: recipients,
+            deals: recipients,
+            orphan_share: 0.0,
+            even: true,
             ..Self::demo(now)
         }
     }

@@ -29,6 +29,9 @@ pub struct Rules {
     pub duplicate_schema_status: u16,
     /// Status of an object type in a path that is well formed but unknown: 404 or 400.
     pub unknown_type_status: u16,
+    /// Whether a batch upsert whose inputs all have trace ids writes its good rows beside bad ones; else it is refused as
+    /// a whole, as some endpoints do.
+    pub upsert_partial: bool,
     /// What an upsert does when the record with that unique value lies in the recycle bin.
     pub upsert_recycled: UpsertRecycled,
     /// Whether a merge makes a third record with a new id (else the primary one survives).
@@ -66,6 +69,7 @@ impl Default for Rules {
             to_object_id: ObjectIdForm::Number,
             duplicate_schema_status: 409,
             unknown_type_status: 404,
+            upsert_partial: true,
             upsert_recycled: UpsertRecycled::CreateNew,
             merge_makes_new_record: false,
             oauth_scope_reaches_associations: false,

@@ -125,6 +125,7 @@ fn other_portal() -> NewPortal {
         users: Vec::new(),
         organization: None,
         transactions: 0,
+        recipients: None,
     }
 }
 

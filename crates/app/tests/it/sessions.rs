@@ -64,6 +64,7 @@ async fn a_session_of_another_portal_finds_nothing_of_this_one() {
             key: "thnks_other".into(),
         }),
         transactions: 0,
+        recipients: None,
     };
     world.control.add_portal(&other).unwrap();
     let token = token(&world, 77).await;

@@ -68,6 +68,9 @@ pub struct NewPortal {
     /// Gifts of that organization; contacts, companies and deals are in the demonstration's proportion.
     #[serde(default)]
     pub transactions: usize,
+    /// An even world of so many contacts instead (`WorldSpec::even`).
+    #[serde(default)]
+    pub recipients: Option<usize>,
 }
 
 /// An organization to add.
@@ -106,10 +109,10 @@ impl Control {
         let now = self.universe.now();
         let spec = WorldSpec {
             enterprise: new.enterprise,
-            ..if new.transactions == 0 {
-                WorldSpec::empty(now)
-            } else {
-                WorldSpec::small(now, new.transactions)
+            ..match new.recipients {
+                Some(recipients) => WorldSpec::even(now, new.transactions, recipients),
+                None if new.transactions == 0 => WorldSpec::empty(now),
+                None => WorldSpec::small(now, new.transactions),
             }
         };
         let organization = new.organization.as_ref();

@@ -148,7 +148,7 @@ fn deals(
     }
 }
 
-fn changes<const N: usize>(values: [(&str, String); N]) -> Changes {
+pub(super) fn changes<const N: usize>(values: [(&str, String); N]) -> Changes {
     values
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))

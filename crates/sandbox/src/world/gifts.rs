@@ -52,6 +52,8 @@ pub(super) fn fill(
                 > index * orphans / spec.transactions.max(1);
         let to = if orphan {
             &outsiders[rng.random_range(0..outsiders.len())]
+        } else if spec.even {
+            &contacts[index % contacts.len()]
         } else {
             // The square of a uniform draw makes a few people popular.
             let draw: f64 = rng.random();

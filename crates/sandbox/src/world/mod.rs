@@ -2,6 +2,7 @@
 //! The same spec makes the same world, byte for byte.
 
 mod crm;
+mod even;
 mod gifts;
 mod history;
 pub(crate) mod malformed;
@@ -44,7 +45,11 @@ pub(crate) fn build(spec: &WorldSpec, names: &Names) -> (Portal, Organization) {
         start,
     );
     state.users = users(names.hub_id);
-    let known = crm::fill(&mut state, spec, start, &mut rng);
+    let known = if spec.even {
+        even::fill(&mut state, spec, start, &mut rng)
+    } else {
+        crm::fill(&mut state, spec, start, &mut rng)
+    };
     let organization = Organization::new(
         names.organization_id.clone(),
         names.key.clone(),

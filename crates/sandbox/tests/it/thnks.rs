@@ -201,6 +201,23 @@ async fn the_demonstration_is_a_believable_year() {
 }
 
 #[tokio::test]
+async fn in_an_even_world_everybody_gets_the_same_and_has_one_company_and_one_open_deal() {
+    let bench = Bench::with(Config::new(WorldSpec::even(now(), 90, 30))).await;
+    let mut gifts = std::collections::BTreeMap::<String, usize>::new();
+    for row in all(&bench, 500).await {
+        let email = row["recipient"]["email"].as_str().unwrap();
+        *gifts.entry(email.trim().to_lowercase()).or_default() += 1;
+    }
+    assert_eq!(gifts.len(), 30);
+    assert!(gifts.values().all(|&count| count == 3), "{gifts:?}");
+    let records = bench.control().portals()["portals"][0]["records"].clone();
+    assert_eq!(records, json!({"company": 30, "contact": 30, "deal": 30}));
+    // What an import would owe: each gift its contact, the company and the deal.
+    let verdict = bench.control().verify(sandbox::DEMO_HUB_ID, None).unwrap();
+    assert_eq!(verdict.expected_orphans, 0);
+}
+
+#[tokio::test]
 async fn expired_gifts_are_refunded_on_the_tenth_of_the_next_month() {
     let bench = Bench::with(Config::new(WorldSpec::demo(now()))).await;
     let mut seen = 0;

@@ -87,6 +87,36 @@ async fn with_trace_ids_the_others_are_written_and_the_error_names_its_record() 
 }
 
 #[tokio::test]
+async fn without_partial_upserts_one_bad_record_refuses_all_in_spite_of_trace_ids() {
+    let bench = Bench::start().await;
+    let portal = ready(&bench).await;
+    let whole = json!({"upsert_partial": false});
+    bench.control().merge_rules(&whole).unwrap();
+    let bad = portal
+        .upsert(json!([
+            input("a", json!({})),
+            input("b", json!({"status": "nope"})),
+        ]))
+        .await;
+    assert_eq!(
+        (bad.status.as_u16(), &bad.body["category"]),
+        (400, &json!("VALIDATION_ERROR"))
+    );
+    let mut first = input("a", json!({}));
+    first["properties"]["transaction_id"] = json!("c");
+    let taken = portal
+        .upsert(json!([input("c", json!({})), input("d", json!({}))]))
+        .await;
+    assert_eq!(taken.status, 200);
+    let conflict = portal.upsert(json!([input("e", json!({})), first])).await;
+    assert_eq!(
+        (conflict.status.as_u16(), &conflict.body["category"]),
+        (409, &json!("CONFLICT"))
+    );
+    assert_eq!(records(&bench), 2);
+}
+
+#[tokio::test]
 async fn a_repeated_trace_id_is_no_trace_id() {
     let bench = Bench::start().await;
     let portal = ready(&bench).await;

@@ -1,4 +1,5 @@
-//! Batch upsert by a unique property (facts §4.2): all or nothing, unless every input has its own write-trace id.
+//! Batch upsert by a unique property (facts §4.2): all or nothing, unless every input has its own write-trace id
+//! (and the rules allow it).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +44,7 @@ pub(crate) fn upsert(call: &mut Call<'_>) -> Outcome {
         .iter()
         .filter_map(|input| input.object_write_trace_id.as_deref())
         .collect();
-    let partial_allowed = traces.len() == batch.inputs.len();
+    let partial_allowed = call.rules.upsert_partial && traces.len() == batch.inputs.len();
 
     let mut planned = Vec::new();
     let mut refused: Vec<(usize, Value)> = Vec::new();
