@@ -32,6 +32,9 @@ pub struct Rules {
     /// Whether a batch upsert whose inputs all have trace ids writes its good rows beside bad ones; else it is refused as
     /// a whole, as some endpoints do.
     pub upsert_partial: bool,
+    /// Unique values whose records an upsert refuses, each for its recipient's address: HubSpot knows addresses that it does
+    /// not take.
+    pub upsert_refuses: Vec<String>,
     /// What an upsert does when the record with that unique value lies in the recycle bin.
     pub upsert_recycled: UpsertRecycled,
     /// Whether a merge makes a third record with a new id (else the primary one survives).
@@ -50,6 +53,9 @@ pub struct Rules {
     pub association_page: usize,
     /// Whether a page of Thnks' transactions begins with the last row of the page before.
     pub thnks_repeats_rows: bool,
+    /// Pages of a walk through Thnks' transactions after which its cursor leads back to the beginning, round and round, as a
+    /// broken server's would; `None` = never.
+    pub thnks_circle: Option<usize>,
     /// Requests per organization in any sliding second at Thnks; `None` = no limit.
     pub thnks_requests_per_second: Option<usize>,
     /// Deliveries of a webhook that is not answered with 2xx within 5 s (HubSpot: 10 over 24 h, here seconds apart).
@@ -70,6 +76,7 @@ impl Default for Rules {
             duplicate_schema_status: 409,
             unknown_type_status: 404,
             upsert_partial: true,
+            upsert_refuses: Vec::new(),
             upsert_recycled: UpsertRecycled::CreateNew,
             merge_makes_new_record: false,
             oauth_scope_reaches_associations: false,
@@ -79,6 +86,7 @@ impl Default for Rules {
             unique_property_limit: 10,
             association_page: 500,
             thnks_repeats_rows: false,
+            thnks_circle: None,
             thnks_requests_per_second: None,
             webhook_attempts: 3,
         }

@@ -215,7 +215,8 @@ impl Control {
         Ok(ids)
     }
 
-    /// Replaces fields of a transaction by JSON of the API's shape, and sets `updated_at` to now.
+    /// Replaces fields of a transaction by JSON of the API's shape, and sets `updated_at` to now, or to the time given as
+    /// `updated_at`: a change that Thnks makes without a word keeps its old time.
     pub fn edit_transaction(
         &self,
         organization: &str,
@@ -231,6 +232,7 @@ impl Control {
             .as_object()
             .ok_or_else(|| Refused("fields are an object".to_owned()))?;
         let bad = |name: &str| Refused(format!("{name} has the wrong type"));
+        row.updated_at = now.max(row.updated_at + chrono::TimeDelta::microseconds(1));
         for (name, value) in fields {
             let text = || match value {
                 Value::Null => Ok(None),
@@ -248,10 +250,13 @@ impl Control {
                 "delivery_type" => row.delivery_type = text()?,
                 "sender" => row.sender = person()?,
                 "recipient" => row.recipient = person()?,
+                "updated_at" => {
+                    let at = serde_json::from_value(value.clone());
+                    row.updated_at = at.map_err(|_| bad(name))?;
+                }
                 _ => return Err(Refused(format!("{name} cannot be edited"))),
             }
         }
-        row.updated_at = now.max(row.updated_at + chrono::TimeDelta::microseconds(1));
         state.put(row);
         Ok(())
     }

@@ -20,6 +20,7 @@ use crate::hubspot::errors::Answer;
 use crate::hubspot::rate::slide;
 use crate::hubspot::serve::{Finished, finish, pairs, replaces};
 use crate::listen::Scissors;
+use crate::rules::Rules;
 use crate::universe::Universe;
 
 /// Thnks' listener.
@@ -128,7 +129,7 @@ fn judge(
                 "hubspot_enabled": state.enabled,
             })))
         }
-        "thnks.transactions" => transactions(&organization, &query, rules.thnks_repeats_rows),
+        "thnks.transactions" => transactions(&organization, &query, &rules),
         "thnks.transaction" => {
             let id = uri
                 .path()
@@ -174,6 +175,9 @@ struct Cursor {
     epoch: u64,
     at: DateTime<Utc>,
     place: String,
+    /// Pages of the walk so far.
+    #[serde(default)]
+    pages: usize,
 }
 
 impl Cursor {
@@ -193,7 +197,7 @@ impl Cursor {
 fn transactions(
     organization: &Organization,
     query: &Query,
-    repeats: bool,
+    rules: &Rules,
 ) -> Result<Answer, Answer> {
     let limit = query.limit()?;
     let state = organization.state();
@@ -205,6 +209,7 @@ fn transactions(
                 .to_utc(),
         ),
     };
+    let mut pages = 1;
     let from = match query.text("cursor") {
         Some(text) => {
             let cursor = Cursor::decode(text)?;
@@ -215,9 +220,10 @@ fn transactions(
                     "The cursor has expired; start again from your last updated_since.",
                 ));
             }
+            pages += cursor.pages;
             let place = (cursor.at, cursor.place);
             // One row more than before goes out even when the last one is repeated, or a page of one would never end.
-            if repeats && limit > 1 {
+            if rules.thnks_repeats_rows && limit > 1 {
                 Bound::Included(place)
             } else {
                 Bound::Excluded(place)
@@ -229,10 +235,17 @@ fn transactions(
     let more = page.len() > limit;
     page.truncate(limit);
     let next = page.last().filter(|_| more).map(|(place, _)| {
+        let circles = rules.thnks_circle.is_some_and(|length| pages >= length);
+        let (at, place) = if circles {
+            (DateTime::UNIX_EPOCH, String::new())
+        } else {
+            (place.0, place.1.clone())
+        };
         Cursor {
             epoch: state.cursor_epoch,
-            at: place.0,
-            place: place.1.clone(),
+            at,
+            place,
+            pages: if circles { 0 } else { pages },
         }
         .encode()
     });

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::batch_read::check_size;
 use super::shape::{self, BATCH_LIMIT};
 use super::single::unique_key;
+use crate::crm::values::Invalid;
 use crate::crm::writes::Changes;
 use crate::crm::{CONTACT, Kind};
 use crate::hubspot::call::Call;
@@ -183,6 +184,13 @@ fn plan(
             "VALIDATION_ERROR",
             "The record was refused (an injected fault).",
         )));
+    }
+    if call.rules.upsert_refuses.contains(&input.id) {
+        return Err(Box::new(invalid_values(&[Invalid {
+            name: "recipient_email".to_owned(),
+            code: "INVALID_EMAIL",
+            message: "the address is invalid".to_owned(),
+        }])));
     }
     let definition = &call.state.definitions[&kind];
     let mut properties = input.properties.clone();
