@@ -66,10 +66,13 @@ pub async fn prepare(
     let schema = if differences.is_empty() {
         schema
     } else {
-        let needs = if may_write {
-            repair(portal, &schema, &differences).await?
-        } else {
-            Vec::new()
+        let needs = match may_write {
+            true => match repair(portal, &schema, &differences).await {
+                // Granted and withheld all the same: what is left is named, for a person to mend.
+                Err(hubspot::Error::MissingScopes { .. }) => Vec::new(),
+                repaired => repaired?,
+            },
+            false => Vec::new(),
         };
         // What is there now counts, not what the calls said.
         let Some(schema) = portal.find_schema_by_id(&schema.object_type_id).await? else {
@@ -111,7 +114,7 @@ async fn create(portal: &hubspot::Portal) -> Result<Result<Schema, Need>, hubspo
         hubspot::Error::Rejected(refusal) | hubspot::Error::Conflict(refusal) => Ok(Err(Need {
             code: NeedCode::ObjectMissing,
             detail: format!("HubSpot did not let us create the Thnks object: {}", refusal.fault.message),
-            remedy: "Free a custom object definition in HubSpot (Settings → Objects), or create the object \"thnks\" by hand from our guide."
+            remedy: "Free a custom object definition in HubSpot (Settings → Objects), create the object \"thnks\" by hand from our guide, or, where a deleted one still holds the name, restore it or delete it for good."
                 .into(),
         })),
         _ => Err(error),

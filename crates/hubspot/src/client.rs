@@ -120,10 +120,12 @@ impl Client {
         self.inner.budget.is_down()
     }
 
-    /// Notes the end of an attempt. What goes well earns the portal a part of a repeat.
+    /// Notes the end of an attempt. What goes well earns the portal a part of a repeat. Calls about tokens go to another part
+    /// of HubSpot, which may be up while the rest is down.
     async fn report(&self, auth: &Auth<'_>, answered: bool) {
+        let Auth::Portal(portal) = auth else { return };
         self.inner.budget.report(answered).await;
-        if let (Auth::Portal(portal), true) = (auth, answered) {
+        if answered {
             let mut repeats = self.repeats();
             if let Some(budget) = repeats.get_mut(&portal.hub()) {
                 budget.earn();

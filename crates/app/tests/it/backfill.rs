@@ -1,7 +1,6 @@
 //! The first import: every transaction one record, bad rows kept apart.
 
 use sandbox::control::Change;
-use sandbox::{Action, Fault};
 use serde_json::json;
 use store::rejected_rows;
 
@@ -127,7 +126,8 @@ async fn a_row_that_hubspot_refuses_stays_with_its_reason_and_the_next_run_tries
     let status = world.status().await;
     assert_eq!((status.failed, status.synced), (1, 119));
     let row = world.row(&poison).await;
-    assert_eq!(row["failure_code"], "VALIDATION_ERROR", "{row}");
+    assert_eq!(row["failure_code"], "INVALID_EMAIL", "{row}");
+    assert_eq!(row["failure_field"], "recipient_email");
     assert!(
         row["failure_reason"]
             .as_str()
@@ -135,7 +135,8 @@ async fn a_row_that_hubspot_refuses_stays_with_its_reason_and_the_next_run_tries
     );
     assert_eq!(world.record(&sound).await["status"], "redeemed");
 
-    world.control.clear_faults();
+    let rules = json!({"upsert_refuses": []});
+    world.control.merge_rules(&rules).unwrap();
     world.sync().await;
     assert_eq!(world.status().await.failed, 0);
     assert_eq!(world.record(&poison).await["status"], "donated");
@@ -163,9 +164,7 @@ async fn poison_one(world: &World) -> (String, String) {
         };
         world.control.advance(ORGANIZATION, &change).unwrap();
     }
-    world.control.inject(Fault {
-        times: u64::MAX,
-        ..Fault::once("objects.batch_upsert", Action::Partial { count: 1 })
-    });
+    let rules = json!({"upsert_refuses": [ids[0]]});
+    world.control.merge_rules(&rules).unwrap();
     (ids[0].to_owned(), ids[1].to_owned())
 }
