@@ -25,6 +25,9 @@ pub mod setup;
 pub mod statistics;
 pub mod status;
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
 pub use cipher::{KeyRing, KeyRingError};
 pub use context::{App, Clock, Config, system_clock};
 pub use error::Error;

@@ -59,7 +59,7 @@ impl Redis {
     }
 
     /// How many rings wait.
-    pub(crate) async fn depth(&self) -> Result<i64, redis::RedisError> {
+    pub async fn depth(&self) -> Result<i64, redis::RedisError> {
         let config = Config::default().queue(QUEUE);
         let mut connection = self.connection.clone();
         let (waiting, active): (i64, i64) = redis::pipe()

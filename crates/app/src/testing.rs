@@ -1,0 +1,78 @@
+//! Portals for benches, written as install, set-up and a first backfill leave them, without the way there.
+
+use chrono::TimeDelta;
+use domain::schedule::next_slot;
+use domain::{HubId, scopes};
+use secrecy::SecretString;
+use store::PortalScope;
+use store::connections::Grant;
+use store::portals::{AccountDetails, AssociationType, AssociationTypes};
+use store::thnks_connections::ThnksConnection;
+
+use crate::{App, Error, access, connect};
+
+/// Longer than any bench: nothing is refreshed.
+const TOKEN_LIFE: TimeDelta = TimeDelta::days(30);
+
+/// Writes a portal that is connected to both sides, backfilled up to now and idle, in one transaction. Its tokens mean
+/// nothing to HubSpot; no sync is planned yet.
+pub async fn insert_idle_portal(
+    app: &App,
+    hub_id: HubId,
+    thnks_key: &SecretString,
+) -> Result<(), Error> {
+    let (scope, now) = (PortalScope::from_grant(hub_id), app.now());
+    let token = SecretString::from("no token of HubSpot's");
+    let (access_token, refresh_token) = access::seal_tokens(app, scope, &token, &token);
+    let granted: Vec<String> = scopes::REQUIRED.map(str::to_owned).into();
+    let grant = Grant {
+        access_token: &access_token,
+        refresh_token: &refresh_token,
+        refresh_at: now + TOKEN_LIFE,
+        expires_at: now + TOKEN_LIFE,
+        scopes: &granted,
+    };
+    let row = hub_id.to_string();
+    let api_key = app
+        .keys
+        .seal(connect::api_key_place(scope, &row), thnks_key);
+    let connection = ThnksConnection {
+        api_key: &api_key,
+        organization_id: None,
+        organization_name: None,
+    };
+    let details = AccountDetails {
+        ui_domain: "app.hubspot.com".into(),
+        time_zone: "UTC".into(),
+        ..AccountDetails::default()
+    };
+    let types = AssociationTypes {
+        contact: Some(AssociationType {
+            category: "USER_DEFINED".into(),
+            type_id: 1,
+        }),
+        ..AssociationTypes::default()
+    };
+    let mut tx = app.db.begin(scope).await?;
+    store::portals::upsert(&mut tx, scope, None, &details, now).await?;
+    store::connections::upsert(&mut tx, scope, &grant).await?;
+    store::thnks_connections::upsert(&mut tx, scope, &connection, now).await?;
+    store::portals::save_object(&mut tx, scope, "2-1", &types).await?;
+    store::portals::save_synced_through(&mut tx, scope, now).await?;
+    store::portals::save_backfilled(&mut tx, scope, now).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(())
+}
+
+/// Plans the next sync of these portals, each at its own place in the interval.
+pub async fn plan_syncs(app: &App, hub_ids: &[HubId]) -> Result<(), Error> {
+    let now = app.now();
+    let mut tx = app.db.begin_unscoped().await?;
+    for hub_id in hub_ids {
+        let next = next_slot(*hub_id, app.config.sync_interval, now);
+        let scope = PortalScope::from_grant(*hub_id);
+        store::schedule::save_next_sync(&mut tx, scope, Some(next)).await?;
+    }
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(())
+}
