@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use sandbox::DEMO_HUB_ID;
 use serde_json::Value;
 
 pub struct Browser {
@@ -39,13 +38,13 @@ impl Browser {
         panic!("the web process never answered at {}", self.base);
     }
 
-    /// Follows the link, consents at HubSpot, and lands on the dashboard.
-    pub async fn install(&self, link: &str) {
+    /// Follows the link, consents for a portal at HubSpot, and lands on the dashboard.
+    pub async fn install(&self, link: &str, hub_id: i64) {
         let consent = self.client.get(link).send().await.unwrap();
         let authorize_url = consent.url().clone();
         assert!(consent.text().await.unwrap().contains("Connect app"));
         let mut form: Vec<(String, String)> = authorize_url.query_pairs().into_owned().collect();
-        form.push(("hub_id".into(), DEMO_HUB_ID.to_string()));
+        form.push(("hub_id".into(), hub_id.to_string()));
         form.push(("decision".into(), "connect".into()));
         let decision = authorize_url.join("/oauth/authorize/decision").unwrap();
         let landed = self.client.post(decision).form(&form).send().await.unwrap();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use sandbox::{Control, DEMO_HUB_ID, Rules, Sandbox, WorldSpec};
+use sandbox::{Control, DEMO_HUB_ID, Sandbox, WorldSpec};
 use serde_json::Value;
 use store::testing::ScratchDatabase;
 use tempfile::TempDir;
@@ -14,11 +14,17 @@ use crate::browser::Browser;
 
 /// Long enough for a busy machine; nothing is judged by it.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// The operator's key.
+pub const ENCRYPTION_KEYS: &str = "test:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 /// A process that ends with its owner.
 pub struct Process(Child);
 
 impl Process {
+    pub fn spawn(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+
     /// SIGKILL, as when the machine dies.
     pub fn kill(mut self) {
         self.0.kill().unwrap();
@@ -41,6 +47,10 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+fn public_url(port: u16) -> String {
+    format!("http://localhost:{port}")
 }
 
 fn signal(pid: u32, name: &str) {
@@ -125,19 +135,21 @@ pub struct Stage {
     pub sandbox: Sandbox,
     pub browser: Browser,
     port: u16,
+    /// How long [`Stage::wait`] waits.
+    pub patience: Duration,
     web: Option<Process>,
 }
 
 impl Stage {
     /// The sandbox with a small world, and the web process.
     pub async fn set(transactions: usize) -> Self {
-        let mut config =
-            sandbox::Config::new(WorldSpec::small(sandbox::machine_clock()(), transactions));
-        config.rules = Rules {
-            requests_per_10s: Some(110),
-            ..Rules::default()
-        };
-        let sandbox = sandbox::start(config).await.unwrap();
+        let now = sandbox::machine_clock()();
+        Self::with(WorldSpec::small(now, transactions)).await
+    }
+
+    /// The sandbox with this world and HubSpot's limits, and the web process.
+    pub async fn with(world: WorldSpec) -> Self {
+        let sandbox = sandbox::start(sandbox::Config::new(world)).await.unwrap();
         // The kernel gives a port that is free now; the web process takes it a moment later.
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .unwrap()
@@ -147,9 +159,10 @@ impl Stage {
         let mut stage = Self {
             scratch: ScratchDatabase::create().await,
             redis: Redis::start(),
-            browser: Browser::open(&format!("http://localhost:{port}")),
+            browser: Browser::open(&public_url(port)),
             sandbox,
             port,
+            patience: PATIENCE,
             web: None,
         };
         stage.web = Some(stage.spawn(&["serve"]));
@@ -159,6 +172,11 @@ impl Stage {
 
     pub fn control(&self) -> Control {
         self.sandbox.control()
+    }
+
+    /// Where web is.
+    pub fn public_url(&self) -> String {
+        public_url(self.port)
     }
 
     /// The binary with this test's environment.
@@ -171,7 +189,7 @@ impl Stage {
             .env("DATABASE_URL", &self.scratch.app_url)
             .env("MIGRATION_DATABASE_URL", &self.scratch.owner_url)
             .env("REDIS_URL", self.redis.url())
-            .env("PUBLIC_URL", format!("http://localhost:{}", self.port))
+            .env("PUBLIC_URL", self.public_url())
             .env("LISTEN_ADDR", format!("127.0.0.1:{}", self.port))
             .env("HUBSPOT_CLIENT_ID", sandbox::CLIENT_ID)
             .env("HUBSPOT_CLIENT_SECRET", sandbox::CLIENT_SECRET)
@@ -181,24 +199,26 @@ impl Stage {
                 self.sandbox.authorize_url().as_str(),
             )
             .env("THNKS_API_URL", self.sandbox.thnks_url().as_str())
-            .env(
-                "ENCRYPTION_KEYS",
-                "test:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-            )
+            .env("ENCRYPTION_KEYS", ENCRYPTION_KEYS)
             .env("RUST_LOG", "warn");
         command
     }
 
     fn spawn(&self, arguments: &[&str]) -> Process {
-        Process(self.command(arguments).spawn().unwrap())
+        Process::spawn(&mut self.command(arguments))
     }
 
     pub fn worker(&self) -> Process {
         self.spawn(&["work"])
     }
 
-    /// Adds an organization as the operator does; its setup link.
+    /// Adds the demonstration's organization as the operator does; its setup link.
     pub fn setup_link(&self) -> String {
+        self.setup_link_for(sandbox::THNKS_API_KEY)
+    }
+
+    /// Adds the organization of an API key; its setup link.
+    pub fn setup_link_for(&self, key: &str) -> String {
         use std::io::Write;
         let mut child = self
             .command(&["org", "add", "--name", "Acme"])
@@ -210,7 +230,7 @@ impl Stage {
             .stdin
             .take()
             .unwrap()
-            .write_all(sandbox::THNKS_API_KEY.as_bytes())
+            .write_all(key.as_bytes())
             .unwrap();
         let done = child.wait_with_output().unwrap();
         assert!(done.status.success());
@@ -222,7 +242,7 @@ impl Stage {
     /// Installs the demo portal from a setup link.
     pub async fn install(&self) {
         let link = self.setup_link();
-        self.browser.install(&link).await;
+        self.browser.install(&link, DEMO_HUB_ID).await;
     }
 
     pub async fn status(&self) -> Value {
@@ -239,7 +259,7 @@ impl Stage {
             if wanted(&status) {
                 return status;
             }
-            assert!(started.elapsed() < PATIENCE, "{what}: {status:#}");
+            assert!(started.elapsed() < self.patience, "{what}: {status:#}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -1,0 +1,119 @@
+//! HubSpot calls per gift: a cold backfill, an idle hour, changed gifts. Calls of set-up are counted apart.
+
+use std::time::Duration;
+
+use sandbox::control::Change;
+use sandbox::{DEMO_HUB_ID, DEMO_ORGANIZATION_ID, WorldSpec};
+
+use crate::figures::{Figures, Limit, count};
+use crate::processes::Stage;
+use crate::say;
+
+/// Gifts of a cold backfill.
+const GIFTS: usize = 5_000;
+/// Gifts changed at once.
+const CHANGED: usize = 500;
+/// Recipients, and the most calls per 1,000 gifts. The floors are about 34 and 17: writes go by 100 records, reads of
+/// distinct contacts and of their deals by 100, reads of their links by 1,000, new links by 2,000.
+const BACKFILLS: [(usize, f64); 2] = [(GIFTS, 40.0), (1_200, 22.0)];
+const PATIENCE: Duration = Duration::from_mins(10);
+
+pub async fn run(figures: &mut Figures) {
+    for (recipients, limit) in BACKFILLS {
+        backfill(figures, recipients, limit).await;
+    }
+}
+
+async fn backfill(figures: &mut Figures, recipients: usize, limit: f64) {
+    say(&format!(
+        "bringing in {GIFTS} gifts to {recipients} people …"
+    ));
+    let now = sandbox::machine_clock()();
+    let mut stage = Stage::with(WorldSpec::even(now, GIFTS, recipients)).await;
+    stage.patience = PATIENCE;
+    let _worker = stage.worker();
+    stage.install().await;
+    let verdict = stage.wait_for_the_end().await;
+    assert_eq!(verdict["orphans"], 0, "an even world has no orphans");
+    let made = Calls::so_far(&stage);
+    figures.head(&format!(
+        "HubSpot calls, {GIFTS} gifts to {recipients} people"
+    ));
+    let thousands = count(GIFTS) / 1_000.0;
+    figures.show(
+        "cold backfill, per 1,000 gifts",
+        count(made.work) / thousands,
+        Limit::AtMost(limit),
+        &format!("{} calls: {}", made.work, made.words),
+    );
+    figures.show("set-up, counted apart", count(made.apart), Limit::None, "");
+
+    sync(figures, &stage, "an idle hour", 0.0).await;
+    for (changed, limit) in [(1, 2.0), (CHANGED, 8.0)] {
+        let change = Change {
+            id: None,
+            count: changed,
+            status: None,
+            at: None,
+        };
+        let ids = stage
+            .control()
+            .advance(DEMO_ORGANIZATION_ID, &change)
+            .unwrap();
+        assert_eq!(ids.len(), changed, "so many gifts can still change");
+        let name = format!("{changed} changed");
+        sync(figures, &stage, &name, limit).await;
+    }
+}
+
+/// What one sync costs, started from the command line as the schedule would start it.
+async fn sync(figures: &mut Figures, stage: &Stage, name: &str, limit: f64) {
+    let before = Calls::so_far(stage);
+    let hub_id = DEMO_HUB_ID.to_string();
+    let done = stage
+        .command(&["run", "start", "--portal", &hub_id, "--kind", "sync"])
+        .output()
+        .unwrap();
+    let complaint = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{name}: {complaint}");
+    stage.wait_for_the_end().await;
+    let after = Calls::so_far(stage);
+    let (work, apart) = (after.work - before.work, after.apart - before.apart);
+    let detail = if apart == 0 {
+        String::new()
+    } else {
+        format!("and {apart} of set-up")
+    };
+    figures.show(name, count(work), Limit::AtMost(limit), &detail);
+}
+
+/// The calls of the portal so far, by the sandbox' own count.
+struct Calls {
+    /// Those that read and write records and links.
+    work: u64,
+    /// Those of set-up: tokens, account, object, properties, association types, pipelines.
+    apart: u64,
+    words: String,
+}
+
+impl Calls {
+    fn so_far(stage: &Stage) -> Self {
+        let by_kind = stage.control().counters(Some(DEMO_HUB_ID)).by_kind;
+        let (work, apart): (Vec<_>, Vec<_>) =
+            by_kind.iter().partition(|(kind, _)| is_work(kind.as_str()));
+        Self {
+            work: work.iter().map(|(_, count)| **count).sum(),
+            apart: apart.iter().map(|(_, count)| **count).sum(),
+            words: work
+                .iter()
+                .map(|(kind, count)| format!("{count} {kind}"))
+                .collect::<Vec<_>>()
+                .join(", "),
+        }
+    }
+}
+
+/// Whether a call of this kind brings gifts in, as opposed to set-up.
+pub fn is_work(kind: &str) -> bool {
+    kind.starts_with("objects.") || kind.starts_with("associations.batch_")
+}
