@@ -86,5 +86,14 @@ build_binary() {
   printf '%s\n' "$binary"
 }
 
+# Builds the benches of the binary, optimized as it is when it is shipped, and prints their path.
+build_bench() {
+  local bench
+  bench=$(cd "$root" && cargo bench --locked --package cli --bench bench --no-run --message-format json-render-diagnostics |
+    sed -nE 's/.*"executable":"([^"]+)".*/\1/p' | grep -E '/bench-[0-9a-f]+$' | tail -n 1) || return 1
+  [ -x "$bench" ] || fail "cargo built no bench"
+  printf '%s\n' "$bench"
+}
+
 # Queries are checked against .sqlx/, so that building needs no database.
 export SQLX_OFFLINE=true
