@@ -51,7 +51,7 @@ async fn run(arguments: &[String]) -> ExitCode {
         [name, rest @ ..] if name == "rate" => rate::run(&mut figures, rest).await,
         [name, rest @ ..] if name == "portals" => portals::run(&mut figures, rest).await,
         _ => {
-            say("which bench? calls, rate [GIFTS [GIFTS-OF-TEN]] or portals [N [INTERVAL]]");
+            say("which bench? calls, rate [GIFTS] or portals [N [INTERVAL]]");
             return ExitCode::from(2);
         }
     }

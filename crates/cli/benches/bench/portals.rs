@@ -21,6 +21,7 @@ use crate::processes::{ENCRYPTION_KEYS, Process, Stage};
 use crate::say;
 
 const PORTALS: usize = 10_000;
+const HOUR: TimeDelta = TimeDelta::hours(1);
 /// An hour, compressed twelvefold.
 const INTERVAL: &str = "5m";
 const WORKERS: usize = 2;
@@ -210,23 +211,20 @@ fn show(
     began: DateTime<Utc>,
     interval: TimeDelta,
 ) {
-    let factor = TimeDelta::hours(1).as_seconds_f64() / interval.as_seconds_f64();
+    let factor = HOUR.as_seconds_f64() / interval.as_seconds_f64();
     figures.head(&format!(
         "{} idle portals, {WORKERS} worker processes, an hour compressed {factor:.0} times",
         planned.len()
     ));
-    let plan = spread(planned.values().copied(), began, interval);
+    let part = |at: DateTime<Utc>| (at - began).as_seconds_f64() / interval.as_seconds_f64();
+    let plan = Spread::of(planned.values().map(|plan| part(*plan)));
     figures.show(
         "planned in the busiest 10 s against the mean",
         plan.ratio(),
         Limit::None,
         &plan.words(),
     );
-    let starts = spread(
-        runs.iter().filter_map(|run| run.started_at),
-        began,
-        interval,
-    );
+    let starts = Spread::of(runs.iter().filter_map(|run| run.started_at).map(part));
     figures.show(
         "begun in the busiest 10 s against the mean",
         starts.ratio(),
@@ -234,7 +232,7 @@ fn show(
         &starts.words(),
     );
 
-    let mut late: Vec<TimeDelta> = Vec::new();
+    let mut late: Vec<(DateTime<Utc>, TimeDelta)> = Vec::new();
     let mut begun: BTreeMap<i64, usize> = BTreeMap::new();
     for run in runs {
         let Some(plan) = planned.get(&run.hub_id) else {
@@ -245,13 +243,26 @@ fn show(
         if (*plan - half..*plan + half).contains(&run.created_at)
             && let Some(started_at) = run.started_at
         {
-            late.push(started_at - *plan);
+            late.push((*plan, started_at - *plan));
             *begun.entry(run.hub_id).or_default() += 1;
         }
     }
+    // Lateness does not shrink with the interval: in the hour itself plans lie further apart, and starts follow them at
+    // most as late as here, where the load is higher.
+    let stretched = |(plan, late): &(DateTime<Utc>, TimeDelta)| {
+        part(*plan) + late.as_seconds_f64() / HOUR.as_seconds_f64()
+    };
+    let hour = Spread::of(late.iter().map(stretched));
+    figures.show(
+        "the same, stretched to the hour",
+        hour.ratio(),
+        Limit::None,
+        &hour.words(),
+    );
+    let mut late: Vec<TimeDelta> = late.into_iter().map(|(_, late)| late).collect();
     late.sort_unstable();
-    for (name, part) in [("median", 0.5), ("p99", 0.99), ("most", 1.0)] {
-        let wait = quantile(&late, part).as_seconds_f64();
+    for (name, share) in [("median", 0.5), ("p99", 0.99), ("most", 1.0)] {
+        let wait = quantile(&late, share).as_seconds_f64();
         figures.show(
             &format!("late by, {name}, s"),
             wait,
@@ -274,14 +285,9 @@ fn show(
     );
 }
 
-/// The value below which this part of the sorted values lies.
-fn quantile(sorted: &[TimeDelta], part: f64) -> TimeDelta {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "an index below the length"
-    )]
-    let index = (part * count(sorted.len())).ceil() as usize;
+/// The value below which this share of the sorted values lies.
+fn quantile(sorted: &[TimeDelta], share: f64) -> TimeDelta {
+    let index = whole((share * count(sorted.len())).ceil());
     sorted[index.clamp(1, sorted.len()) - 1]
 }
 
@@ -290,28 +296,16 @@ struct Spread {
     buckets: Vec<usize>,
 }
 
-fn spread(
-    moments: impl Iterator<Item = DateTime<Utc>>,
-    began: DateTime<Utc>,
-    interval: TimeDelta,
-) -> Spread {
-    let mut buckets = vec![0; BUCKETS];
-    for at in moments {
-        let since = (at - began).as_seconds_f64() / interval.as_seconds_f64();
-        if (0.0..1.0).contains(&since) {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "an index below the number of buckets"
-            )]
-            let bucket = (since * count(BUCKETS)) as usize;
-            buckets[bucket] += 1;
-        }
-    }
-    Spread { buckets }
-}
-
 impl Spread {
+    /// Of moments given as parts of the interval; others are left out.
+    fn of(parts: impl Iterator<Item = f64>) -> Self {
+        let mut buckets = vec![0; BUCKETS];
+        for part in parts.filter(|part| (0.0..1.0).contains(part)) {
+            buckets[whole(part * count(BUCKETS))] += 1;
+        }
+        Self { buckets }
+    }
+
     fn most(&self) -> usize {
         self.buckets.iter().copied().max().unwrap_or(0)
     }
@@ -326,5 +320,17 @@ impl Spread {
 
     fn words(&self) -> String {
         format!("{} against {:.1}", self.most(), self.mean())
+    }
+}
+
+/// The whole part of a small positive number.
+fn whole(number: f64) -> usize {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an index"
+    )]
+    {
+        number as usize
     }
 }
