@@ -1,7 +1,6 @@
 //! Portals for benches, written as install, set-up and a first backfill leave them, without the way there.
 
 use chrono::TimeDelta;
-use domain::schedule::next_slot;
 use domain::{HubId, scopes};
 use secrecy::SecretString;
 use store::PortalScope;
@@ -69,9 +68,8 @@ pub async fn plan_syncs(app: &App, hub_ids: &[HubId]) -> Result<(), Error> {
     let now = app.now();
     let mut tx = app.db.begin_unscoped().await?;
     for hub_id in hub_ids {
-        let next = next_slot(*hub_id, app.config.sync_interval, now);
         let scope = PortalScope::from_grant(*hub_id);
-        store::schedule::save_next_sync(&mut tx, scope, Some(next)).await?;
+        store::schedule::plan(&mut tx, scope, app.config.sync_interval, now).await?;
     }
     tx.commit().await.map_err(store::Error::from)?;
     Ok(())
