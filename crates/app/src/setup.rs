@@ -66,13 +66,14 @@ pub async fn prepare(
     let schema = if differences.is_empty() {
         schema
     } else {
-        let needs = match may_write {
-            true => match repair(portal, &schema, &differences).await {
+        let needs = if may_write {
+            match repair(portal, &schema, &differences).await {
                 // Granted and withheld all the same: what is left is named, for a person to mend.
                 Err(hubspot::Error::MissingScopes { .. }) => Vec::new(),
                 repaired => repaired?,
-            },
-            false => Vec::new(),
+            }
+        } else {
+            Vec::new()
         };
         // What is there now counts, not what the calls said.
         let Some(schema) = portal.find_schema_by_id(&schema.object_type_id).await? else {
