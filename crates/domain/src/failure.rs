@@ -99,7 +99,7 @@ pub struct Selection {
     pub key: Option<String>,
 }
 
-/// The failures of one run by reason, kept with its account: at most [`TALLY_REASONS`] reasons and a few examples each.
+/// The failures of one run by reason, kept with its account: at most fifty reasons and a few examples each.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tally(Vec<Tallied>);

@@ -7,6 +7,7 @@
 mod associate;
 mod prepare;
 mod pull;
+mod recipients;
 mod settle;
 mod write;
 
