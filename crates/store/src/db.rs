@@ -41,14 +41,19 @@ impl Db {
 
     /// A transaction that sees and changes the rows of one portal only.
     pub async fn begin(&self, scope: PortalScope) -> Result<Tx, Error> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin_unscoped().await?;
         enter(&mut tx, scope).await?;
         Ok(tx)
     }
 
     /// A transaction for what belongs to no portal: setup links, install states, sessions, the boards of the dispatcher.
     pub async fn begin_unscoped(&self) -> Result<Tx, Error> {
-        Ok(self.pool.begin().await?)
+        // Callers are dropped when a browser goes away or a lease is lost. sqlx forgets a BEGIN whose answer nobody waits for:
+        // the connection would go back to the pool within a transaction, and in it of the portal before. A task of its
+        // own is not dropped, and a transaction that nobody takes is rolled back.
+        let pool = self.pool.clone();
+        let begun = tokio::spawn(async move { pool.begin().await });
+        Ok(begun.await.map_err(|_| sqlx::Error::WorkerCrashed)??)
     }
 
     /// Whether the database answers and its schema is this binary's.

@@ -88,3 +88,34 @@ async fn a_portal_that_was_never_installed_has_nothing() {
             .is_none()
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_goes_away_while_a_transaction_begins_leaves_none_open() {
+    let world = world().await;
+    let portal = world.portal(1, "UTC").await;
+    let mut owner = world.scratch.owner().await;
+    drop(world.db.begin(portal).await.unwrap());
+    for patience in 0..200 {
+        // Dropped at another moment each time, some of them between BEGIN and its answer.
+        let leaves = async {
+            for _ in 0..patience % 20 {
+                std::thread::sleep(std::time::Duration::from_micros(20));
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            begun = world.db.begin(portal) => drop(begun),
+            () = leaves => {}
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        let open: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL
+             AND pid <> pg_backend_pid()",
+        )
+        .fetch_one(&mut owner)
+        .await
+        .unwrap();
+        assert_eq!(open, 0, "dropped after {} looks", patience % 20);
+    }
+}
