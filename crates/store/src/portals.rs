@@ -88,8 +88,8 @@ impl Portal {
 }
 
 /// Of two places in the interval a new portal takes the one with fewer portals this near on either side, as a part of the
-/// interval: five seconds of an hour.
-const CROWD: f64 = 1.0 / 720.0;
+/// interval: two and a half seconds of an hour. In simulations wider neighbourhoods crowd their edges.
+const CROWD: f64 = 1.0 / 1440.0;
 
 /// Stores a newly installed portal with everything that comes with one, or takes an uninstalled one up again.
 pub async fn upsert(
