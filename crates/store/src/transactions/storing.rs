@@ -116,8 +116,8 @@ pub async fn upsert_batch(
             failure_reason = CASE WHEN excluded.desired_hash = known.applied_hash THEN NULL ELSE known.failure_reason END,
             failure_field = CASE WHEN excluded.desired_hash = known.applied_hash THEN NULL ELSE known.failure_field END,
             failure_code = CASE WHEN excluded.desired_hash = known.applied_hash THEN NULL ELSE known.failure_code END
-        WHERE (excluded.updated_at, jsonb_array_length(excluded.history), excluded.desired_hash)
-            > (known.updated_at, jsonb_array_length(known.history), known.desired_hash)
+        WHERE (excluded.updated_at, jsonb_array_length(excluded.history), excluded.desired_hash, excluded.history::text)
+            > (known.updated_at, jsonb_array_length(known.history), known.desired_hash, known.history::text)
         RETURNING transaction_id, (xmax = 0) AS "is_new!""#,
         scope.hub_id().0,
         now,

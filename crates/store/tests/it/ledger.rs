@@ -1,33 +1,113 @@
 //! Storing pages: newer rows win in any order, and nothing is written that is not needed.
 
-use chrono::TimeDelta;
-use domain::{RecordId, RunId};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::statistics::Range;
+use domain::status::StatusEntry;
+use domain::{RecordId, RunId, Transaction};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::Value;
 use store::transactions::{self, Refused, Stored, Written};
 
-use crate::harness::{gift, hash, now, world};
+use crate::harness::{World, gift, hash, now, world};
 
-#[tokio::test]
-async fn the_same_rows_in_any_order_end_the_same() {
-    let versions = [
-        gift("txn_1", 50, &[]),
-        gift("txn_1", 50, &["delivered"]),
-        gift("txn_1", 50, &["delivered", "opened"]),
-    ];
-    let orders: [[usize; 4]; 4] = [[0, 1, 2, 2], [2, 1, 0, 2], [1, 2, 0, 1], [2, 0, 1, 0]];
-    for order in orders {
-        let world = world().await;
-        let portal = world.portal(1, "UTC").await;
-        for index in order {
-            world.store(portal, &versions[index..=index]).await;
-        }
-        let mut tx = world.db.begin(portal).await.unwrap();
-        let dirty = transactions::list_dirty(&mut tx, portal, RunId(uuid::Uuid::nil()), 10)
-            .await
-            .unwrap();
-        assert_eq!(dirty.len(), 1);
-        assert_eq!(dirty[0].transaction, versions[2], "order {order:?}");
-        assert_eq!(dirty[0].desired_hash, hash(&versions[2]));
+/// One version of a transaction as Thnks may have reported it: of some moment, with some history in some order.
+fn version() -> impl Strategy<Value = Transaction> {
+    let entries = proptest::collection::vec(
+        (
+            proptest::sample::select(vec![
+                "sent",
+                "Delivered",
+                "opened",
+                "redeemed",
+                "expired",
+                "refunded",
+                "sparkled",
+            ]),
+            0..6_i64,
+        ),
+        0..6,
+    );
+    let name = proptest::sample::select(vec!["Coffee on us", "Lunch"]);
+    (0..4_i64, entries, name).prop_map(|(updated, entries, name)| {
+        let mut transaction = gift("txn_1", 50, &[]);
+        let sent = transaction.created_at;
+        transaction.updated_at = sent + TimeDelta::hours(updated);
+        transaction.gift_name = Some(name.to_owned());
+        transaction
+            .history
+            .extend(entries.iter().map(|(status, minutes)| StatusEntry {
+                status: (*status).to_owned(),
+                at: sent + TimeDelta::minutes(*minutes),
+            }));
+        transaction
+    })
+}
+
+#[test]
+fn the_same_versions_in_any_order_and_however_often_end_the_same() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let world = runtime.block_on(world());
+    let hub = std::cell::Cell::new(1_000);
+    let versions = proptest::collection::vec(version(), 1..7);
+    let orders = versions.prop_flat_map(|versions| {
+        let mut repeated = versions.clone();
+        repeated.extend(versions.iter().take(3).cloned());
+        (Just(versions), Just(repeated).prop_shuffle())
+    });
+    let mut runner = TestRunner::new(Config {
+        cases: 60,
+        ..Config::default()
+    });
+    runner
+        .run(&orders, |(once, shuffled)| {
+            let ends = [once, shuffled].map(|versions| {
+                hub.set(hub.get() + 1);
+                runtime.block_on(end_of(&world, hub.get(), &versions))
+            });
+            prop_assert_eq!(&ends[0], &ends[1]);
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// What a portal shows of a transaction after these versions have come, and that its date of each status is the first.
+async fn end_of(world: &World, hub_id: i64, versions: &[Transaction]) -> (Value, Vec<String>) {
+    let portal = world.portal(hub_id, "UTC").await;
+    for version in versions {
+        world.store(portal, std::slice::from_ref(version)).await;
     }
+    let mut row = world.scratch.rows("transactions", portal).await.remove(0);
+    row["hub_id"] = Value::Null;
+    let mut tx = world.db.begin(portal).await.unwrap();
+    let dirty = transactions::list_dirty(&mut tx, portal, RunId(uuid::Uuid::nil()), 10)
+        .await
+        .unwrap();
+    let stored = &dirty[0].transaction;
+    let values = domain::record::values(stored);
+    for entry in &stored.history {
+        let first = stored
+            .history
+            .iter()
+            .filter(|other| other.status() == entry.status())
+            .map(|other| other.at)
+            .min()
+            .unwrap();
+        if let Some(date) = values.get(format!("{}_date", entry.status()).as_str()) {
+            assert_eq!(date.parse::<DateTime<Utc>>().unwrap(), first);
+        }
+    }
+    let activity = store::statistics::list_activity(&mut tx, portal, Range::default())
+        .await
+        .unwrap();
+    let activity = activity
+        .iter()
+        .map(|event| format!("{} {}", event.status, event.at))
+        .collect();
+    (row, activity)
 }
 
 #[tokio::test]

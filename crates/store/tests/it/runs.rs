@@ -182,6 +182,14 @@ async fn three_starts_without_progress_make_a_run_dead_and_progress_starts_anew(
             .state,
         RunState::Dead
     );
+    tx.commit().await.unwrap();
+    // It is shown, and can be asked for again.
+    let again = request(&world, portal, RunKind::Backfill).await;
+    assert!(again.is_new);
+    assert!(matches!(
+        claim(&world, portal, again.run_id).await,
+        Claim::Claimed(_)
+    ));
 }
 
 #[tokio::test]
@@ -371,4 +379,48 @@ async fn a_process_that_freezes_within_a_transaction_loses_its_locks() {
         Claim::Claimed(_)
     ));
     assert!(runs::lock(&mut frozen, portal).await.is_err());
+}
+
+#[tokio::test]
+async fn giants_take_turns_and_never_stand_before_a_sync() {
+    let world = world().await;
+    let next = async || {
+        let mut tx = world.db.begin_unscoped().await.unwrap();
+        let due = runs::take_due(&mut tx, 1).await.unwrap();
+        tx.commit().await.unwrap();
+        due.first().copied()
+    };
+    let mut giants = Vec::new();
+    for hub_id in 1..=3 {
+        let portal = world.portal(hub_id, "UTC").await;
+        let run = request(&world, portal, RunKind::Backfill).await.run_id;
+        giants.push((portal, run));
+    }
+    let mut turns = Vec::new();
+    for _ in 0..9 {
+        let run = next().await.unwrap();
+        let (portal, _) = giants.iter().find(|(_, known)| *known == run).unwrap();
+        fence(&claim(&world, *portal, run).await);
+        turns.push(run);
+        let mut tx = world.db.begin(*portal).await.unwrap();
+        runs::postpone(&mut tx, *portal, run, TimeDelta::zero(), true)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        if turns.len() % 3 == 0 {
+            // Whoever comes with a sync meanwhile is next.
+            let small = world
+                .portal(100 + i64::try_from(turns.len()).unwrap(), "UTC")
+                .await;
+            let sync = request(&world, small, RunKind::Sync).await.run_id;
+            assert_eq!(next().await, Some(sync));
+        }
+    }
+    for round in turns.chunks(3) {
+        let mut round = round.to_vec();
+        round.sort();
+        let mut all: Vec<_> = giants.iter().map(|(_, run)| *run).collect();
+        all.sort();
+        assert_eq!(round, all, "each giant has its turn before any has two");
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use domain::association::{Decision, Links, Outcome};
+use domain::failure::Selection;
 use domain::statistics::{Range, Statistics};
 use domain::{RecordId, RunId, Transaction, TransactionId};
 use proptest::prelude::*;
@@ -11,7 +12,7 @@ use proptest::test_runner::{Config, TestRunner};
 use rust_decimal::Decimal;
 use sqlx::Row;
 use store::transactions::{Refused, Written};
-use store::{PortalScope, associations, statistics, transactions};
+use store::{PortalScope, associations, failures, statistics, transactions};
 
 use crate::harness::{World, gift, now, world};
 
@@ -21,6 +22,8 @@ enum Step {
     Page(Vec<Transaction>),
     Write(usize),
     Refuse(usize),
+    GiveUp,
+    TryAgain,
     Associate(usize, bool),
     MarkOrphans,
 }
@@ -62,6 +65,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (1..3_usize).prop_map(Step::Refuse),
         2 => (1..6_usize, any::<bool>()).prop_map(|(count, found)| Step::Associate(count, found)),
         1 => Just(Step::MarkOrphans),
+        1 => Just(Step::GiveUp),
+        1 => Just(Step::TryAgain),
     ]
 }
 
@@ -146,6 +151,16 @@ async fn take(world: &World, portal: PortalScope, step: Step, run: RunId) {
                 .await
                 .unwrap();
         }
+        Step::GiveUp => {
+            failures::dismiss(&mut tx, portal, &Selection::default(), now())
+                .await
+                .unwrap();
+        }
+        Step::TryAgain => {
+            failures::retry(&mut tx, portal, &Selection::default())
+                .await
+                .unwrap();
+        }
         Step::MarkOrphans => {
             associations::mark_orphans_due(&mut tx, portal)
                 .await
@@ -198,7 +213,8 @@ async fn recount(world: &World, portal: PortalScope) -> (Statistics, (i64, i64, 
         .filter(|row| row.get::<bool, _>("redeemed"))
         .count();
     let counters: (i64, i64, i64, i64) = sqlx::query_as(
-        "SELECT count(*), count(*) FILTER (WHERE applied_hash = desired_hash), count(*) FILTER (WHERE failure_reason IS NOT NULL),
+        "SELECT count(*), count(*) FILTER (WHERE applied_hash = desired_hash), count(*) FILTER (
+                WHERE failure_reason IS NOT NULL AND (dismissed_hash IS NULL OR dismissed_hash <> desired_hash)),
             count(*) FILTER (WHERE record_id IS NOT NULL AND contact_id IS NULL AND association_outcome IS NOT NULL)
          FROM transactions",
     )
