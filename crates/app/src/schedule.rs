@@ -1,5 +1,7 @@
 //! The schedule and the board, as the worker's relay sees them.
 
+use std::time::Duration;
+
 use domain::RunId;
 
 use crate::{App, Error};
@@ -31,9 +33,16 @@ pub async fn take_due(app: &App, limit: i64) -> Result<Vec<RunId>, Error> {
     Ok(due)
 }
 
-/// How long until the next run on the board is due; `None` when the board is empty.
-pub async fn next_due(app: &App) -> Result<Option<std::time::Duration>, Error> {
+/// How long until the next run on the board is due; `None` when none is.
+pub async fn next_due(app: &App) -> Result<Option<Duration>, Error> {
     let mut tx = app.db.begin_unscoped().await?;
     let secs = store::runs::next_due_secs(&mut tx).await?;
-    Ok(secs.map(|secs| std::time::Duration::from_secs_f64(secs.clamp(0.0, 3600.0))))
+    Ok(secs.map(|secs| Duration::from_secs_f64(secs.clamp(0.0, 3600.0))))
+}
+
+/// How long until the schedule has something to insert; `None` when nothing is planned.
+pub async fn next_planned(app: &App) -> Result<Option<Duration>, Error> {
+    let mut tx = app.db.begin_unscoped().await?;
+    let planned = store::schedule::find_next_due(&mut tx).await?;
+    Ok(planned.map(|at| (at - app.now()).to_std().unwrap_or_default()))
 }

@@ -85,6 +85,19 @@ pub async fn clear(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
     Ok(())
 }
 
+/// When the next thing of any portal is due by the schedule; `None` when nothing is planned.
+pub async fn find_next_due(conn: &mut Conn) -> Result<Option<DateTime<Utc>>, Error> {
+    let at = sqlx::query_scalar!(
+        "SELECT least(
+            (SELECT min(next_sync_at) FROM sync_schedule WHERE next_sync_at IS NOT NULL),
+            (SELECT min(next_check_at) FROM sync_schedule WHERE next_check_at IS NOT NULL),
+            (SELECT min(next_sweep_at) FROM sync_schedule WHERE next_sweep_at IS NOT NULL))"
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(at)
+}
+
 /// A portal of which something is due.
 struct Due {
     hub_id: i64,

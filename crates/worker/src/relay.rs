@@ -17,7 +17,7 @@ use crate::queue::Redis;
 
 /// How often the board is looked at without a ring: with the lease of 20 s a dead worker's run goes on within 30 s.
 const LOOK: Duration = Duration::from_secs(5);
-/// How often the schedule is looked at.
+/// How often the schedule is looked at in any case: another process may have planned something.
 const SCHEDULE: Duration = Duration::from_secs(1);
 /// How often Redis is swept.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -94,7 +94,12 @@ async fn turn(
             ring(app, redis, direct, shutdown, due).await;
         }
     }
-    let next = schedule::next_due(app).await?.unwrap_or(LOOK);
+    // To the moment, or all portals of a second would begin together.
+    let (due, planned) = (
+        schedule::next_due(app).await?,
+        schedule::next_planned(app).await?,
+    );
+    let next = due.into_iter().chain(planned).min().unwrap_or(LOOK);
     let soonest = if room > 0 { SOON } else { FULL };
     Ok(next.clamp(soonest, SCHEDULE))
 }
