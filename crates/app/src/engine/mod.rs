@@ -79,8 +79,10 @@ struct Progress {
     /// The last row of the walk that began at `since`, and pages in a row that brought none behind it.
     position: Option<(chrono::DateTime<chrono::Utc>, TransactionId)>,
     idle_pages: u32,
-    /// Reading has reached its end.
+    /// Reading is over.
     read: bool,
+    /// It was given up before its end: Thnks' list of transactions led in circles.
+    cut_short: bool,
     /// How often the object has been looked at again because of what HubSpot refused.
     looks: u32,
     /// Walks that began again: the cursor had expired or led in a circle.

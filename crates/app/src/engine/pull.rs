@@ -60,27 +60,40 @@ pub(super) async fn step(app: &App, run: &mut Run) -> Result<bool, Stop> {
             run.commit(tx).await?;
             return Ok(true);
         }
+        Err(thnks::Error::CursorStuck) => return give_up(app, run).await,
         other => other?,
     };
     let now = app.now();
     let rows = Rows::sort(page.rows);
+    let leads_on = page.next_cursor.is_none() || rows.last() > run.progress.position;
+    let in_circle = !leads_on && run.progress.idle_pages + 1 >= IDLE_PAGES;
+    if in_circle && run.progress.restarts >= RESTARTS {
+        return give_up(app, run).await;
+    }
     let mut tx = run.begin(app).await?;
     rows.store(run, &mut tx, now).await?;
     run.progress.cursor = page.next_cursor;
     if run.progress.cursor.is_none() {
         end_reading(run, &mut tx).await?;
-    } else if rows.last() > run.progress.position {
+    } else if leads_on {
         run.progress.position = rows.last();
         run.progress.idle_pages = 0;
+    } else if in_circle {
+        begin_again(run);
     } else {
         run.progress.idle_pages += 1;
-        if run.progress.idle_pages >= IDLE_PAGES {
-            if run.progress.restarts >= RESTARTS {
-                return Err(Stop::Thnks(thnks::Error::CursorStuck));
-            }
-            begin_again(run);
-        }
     }
+    run.commit(tx).await?;
+    Ok(true)
+}
+
+/// Ends reading where Thnks leads no further. What is read is written and linked all the same; then the run ends as failed,
+/// and the next one reads from where this one began.
+async fn give_up(app: &App, run: &mut Run) -> Result<bool, Stop> {
+    let mut tx = run.begin(app).await?;
+    run.progress.read = true;
+    run.progress.cut_short = true;
+    run.total = Some(store::transactions::count_dirty(&mut tx, run.scope).await?);
     run.commit(tx).await?;
     Ok(true)
 }

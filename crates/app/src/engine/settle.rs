@@ -21,6 +21,8 @@ const LONGEST_ASKED: Duration = Duration::from_hours(24);
 const FAILURES: u32 = 8;
 /// The same for a reason that waiting may mend, once reading is done: about an hour and a half of waits.
 const OUTAGES: u32 = 14;
+/// Why a run ends as failed whose reading was given up.
+const CUT_SHORT: &str = "Thnks' list of transactions leads in circles: the cursor leads nowhere. What could be read is in HubSpot.";
 /// A refused refresh token is tried a second time after this.
 const SECOND_TRY: TimeDelta = TimeDelta::seconds(45);
 
@@ -39,6 +41,11 @@ pub(super) async fn settle(
                 other => other?,
             };
             run.progress.failures = 0;
+            if run.progress.cut_short {
+                let outcome = end(run, &mut tx, Some(CUT_SHORT.to_owned()), now).await?;
+                tx.commit().await.map_err(store::Error::from)?;
+                return Ok(outcome);
+            }
             run.save(&mut tx).await?;
             if run.kind.includes_sync() {
                 store::portals::save_backfilled(&mut tx, scope, now).await?;

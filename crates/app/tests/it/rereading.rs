@@ -3,6 +3,7 @@
 use app::runs::Wish;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::failure::Selection;
+use domain::portal::PortalState;
 use domain::run::{RunKind, RunState};
 use sandbox::control::{Change, Sent};
 use serde_json::{Value, json};
@@ -175,7 +176,7 @@ async fn a_cursor_that_leads_in_a_circle_is_noticed_and_every_gift_arrives() {
 #[tokio::test]
 async fn a_cursor_that_never_leads_on_ends_the_run_with_the_reason() {
     let world = with(|config| {
-        config.world = sandbox::WorldSpec::small(config.world.now, 1_200);
+        config.world = sandbox::WorldSpec::small(config.world.now, 3_600);
         // Not even the first page is followed by the second.
         config.rules.thnks_circle = Some(1);
     })
@@ -183,11 +184,20 @@ async fn a_cursor_that_never_leads_on_ends_the_run_with_the_reason() {
     world.install_from_link().await;
     world.drain().await;
     let run = last_run(&world, "backfill").await;
-    // Beginning again where rows are stored, with the newest rows first of all, gets through even here, or says why not.
-    if run["state"] != "succeeded" {
-        assert_eq!(run["state"], RunState::Failed.as_str(), "{run}");
-        assert!(run["error"].as_str().unwrap().contains("cursor"), "{run}");
-    }
+    assert_eq!(run["state"], RunState::Failed.as_str(), "{run}");
+    assert!(run["error"].as_str().unwrap().contains("cursor"), "{run}");
+    // What could be read is there, and no more is claimed.
+    let read = run["counts"]["new"].as_i64().unwrap();
+    assert!((2_000..3_600).contains(&read), "{run}");
+    assert_eq!(world.status().await.synced, read);
+    assert_eq!(world.status().await.state, PortalState::Backfilling);
+    // Once Thnks is well, the next sync brings the rest.
+    world
+        .control
+        .merge_rules(&json!({"thnks_circle": null}))
+        .unwrap();
+    world.sync().await;
+    assert_eq!(world.assert_good().await.records, 3_600);
     world.end().await;
 }
 
