@@ -21,6 +21,10 @@ pub enum Error {
     TooLarge,
     /// `from` or `to` is not a day, or they are the wrong way round.
     NotDays,
+    /// The address or the form names failures that cannot be.
+    NotFailures,
+    /// The day from which to read again cannot be; why.
+    NotSince(&'static str),
     /// The person said no on HubSpot's consent page.
     ConsentRefused,
     /// An install or sign-in did not work.
@@ -150,6 +154,20 @@ impl Error {
                 "not_days",
                 "These are not days",
                 "The days in the address must be written like 2026-11-23, the first not after the last.",
+            )
+            .then("/portals", "To your portals"),
+            Self::NotFailures => Problem::new(
+                StatusCode::BAD_REQUEST,
+                "not_failures",
+                "These are not failures",
+                "“stage” is row, record or link; “code”, “field” and “key” are as the failures page writes them.",
+            )
+            .then("/portals", "To your portals"),
+            Self::NotSince(sentence) => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid_since",
+                "“since” is not a day to begin from",
+                *sentence,
             )
             .then("/portals", "To your portals"),
             Self::ConsentRefused => Problem::new(

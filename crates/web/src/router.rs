@@ -18,7 +18,8 @@ use crate::access::{Gate, admit};
 use crate::answer;
 use crate::error::Error;
 use crate::handlers::{
-    assets, connect, dashboard, health, install, landing, portals, runs, session, status,
+    assets, connect, dashboard, failures, health, install, landing, pause, portals, runs, session,
+    status,
 };
 
 /// The longest that an answer may take before it begins.
@@ -135,6 +136,42 @@ pub const ROUTES: &[Route] = {
         row(POST, "/portals/{hub_id}/check", Owner, Form, || {
             post(runs::check)
         }),
+        row(POST, "/portals/{hub_id}/resync", Owner, Form, || {
+            post(runs::resync)
+        }),
+        row(POST, "/portals/{hub_id}/pause", Owner, Form, || {
+            post(pause::pause)
+        }),
+        row(POST, "/portals/{hub_id}/resume", Owner, Form, || {
+            post(pause::resume)
+        }),
+        row(GET, "/portals/{hub_id}/runs", Session, Page, || {
+            get(runs::list)
+        }),
+        row(
+            GET,
+            "/portals/{hub_id}/runs/{run_id}",
+            Session,
+            Page,
+            || get(runs::show),
+        ),
+        row(GET, "/portals/{hub_id}/failures", Session, Page, || {
+            get(failures::list)
+        }),
+        row(
+            POST,
+            "/portals/{hub_id}/failures/retry",
+            Owner,
+            Form,
+            || post(failures::retry),
+        ),
+        row(
+            POST,
+            "/portals/{hub_id}/failures/dismiss",
+            Owner,
+            Form,
+            || post(failures::dismiss),
+        ),
         row(POST, "/logout", Session, Form, || post(session::end)),
         row(GET, "/healthz", Anyone, Probe, || get(health::process)),
         row(GET, "/readyz", Anyone, Probe, || get(health::database)),

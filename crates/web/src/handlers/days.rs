@@ -1,7 +1,11 @@
 //! The days that an address asks for: `?from=2026-01-01&to=2026-01-31`, both optional, both inclusive.
 
+use std::ops::Add;
+
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
 use domain::statistics::Range;
 use serde::Deserialize;
 
@@ -31,20 +35,39 @@ impl<S: Send + Sync> FromRequestParts<S> for DaysAsked {
 
 /// `None` for what is no day, or for days the wrong way round. An empty field of a form is open.
 fn parse(from: Option<&str>, to: Option<&str>) -> Option<Range> {
-    let day = |text: Option<&str>| match text {
-        None | Some("") => Some(None),
-        // Years of four digits, as the contract writes them: the database's calendar ends somewhere.
-        Some(text) if text.len() == 10 => text.parse().ok().map(Some),
-        Some(_) => None,
-    };
     let range = Range {
-        from: day(from)?,
-        to: day(to)?,
+        from: day(from.unwrap_or_default()).ok()?,
+        to: day(to.unwrap_or_default()).ok()?,
     };
     match (range.from, range.to) {
         (Some(from), Some(to)) if from > to => None,
         _ => Some(range),
     }
+}
+
+/// A text that is no day.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NotADay;
+
+/// A day as forms and addresses write it; `None` for an empty text.
+pub fn day(text: &str) -> Result<Option<NaiveDate>, NotADay> {
+    match text.len() {
+        0 => Ok(None),
+        // Years of four digits, as the contract writes them: the database's calendar ends somewhere.
+        10 => text.parse().map(Some).map_err(|_| NotADay),
+        _ => Err(NotADay),
+    }
+}
+
+/// The first moment of a day in a zone; where clocks leap over midnight, the moment after the leap.
+pub fn midnight(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
+    let midnight = day.and_time(NaiveTime::MIN);
+    (0..=8)
+        .find_map(|quarters| {
+            let local = midnight.add(TimeDelta::minutes(15 * quarters));
+            zone.from_local_datetime(&local).earliest()
+        })
+        .map_or_else(|| midnight.and_utc(), |at| at.to_utc())
 }
 
 #[cfg(test)]
@@ -57,6 +80,20 @@ mod tests {
         assert_eq!(range.from.unwrap().to_string(), "2026-01-01");
         assert_eq!(range.to.unwrap().to_string(), "2026-01-31");
         assert_eq!(parse(None, Some("")), Some(Range::default()));
+    }
+
+    #[test]
+    fn a_day_begins_at_its_own_midnight() {
+        let at = |day: &str, zone| midnight(day.parse().unwrap(), zone).to_rfc3339();
+        assert_eq!(
+            at("2026-11-23", chrono_tz::Europe::Berlin),
+            "2026-11-22T23:00:00+00:00"
+        );
+        // Chile's clocks leap from midnight to one.
+        assert_eq!(
+            at("2026-09-06", chrono_tz::America::Santiago),
+            "2026-09-06T04:00:00+00:00"
+        );
     }
 
     #[test]

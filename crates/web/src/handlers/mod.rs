@@ -3,9 +3,11 @@
 pub mod assets;
 pub mod connect;
 pub mod dashboard;
+pub mod failures;
 pub mod health;
 pub mod install;
 pub mod landing;
+pub mod pause;
 pub mod portals;
 pub mod runs;
 pub mod session;

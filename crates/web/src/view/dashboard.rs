@@ -4,22 +4,24 @@ use app::dashboard::Dashboard;
 use askama::Template;
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use domain::portal::{Need, PortalState, PortalStatus};
-use domain::run::{RunKind, RunState};
+use domain::run::RunKind;
 use domain::scopes::OptionalScope;
 use domain::statistics::Range;
 
 use super::chart::Chart;
+use super::facts::{Fact, FactValue};
 use super::format::{self, Moment};
 use super::health::Health;
-use super::progress::Progress;
+use super::pill::Pill;
+use super::progress::{self, Progress};
+use super::runs::kind;
 use super::shell::{Shell, Viewer};
 use super::stats::{self, ActivityLine, Figure, Stat, TypeLine};
+use super::tabs::{Place, Tab, tabs};
 use crate::assets;
 
 /// How many lines of recent activity stand open; the rest is one click away.
 const ACTIVITY_SHOWN: usize = 8;
-/// Seconds between two loads in a browser without script while a run is in work.
-const RELOAD_SECS: u32 = 5;
 
 /// `templates/dashboard/show.html`.
 #[derive(Debug, Template)]
@@ -37,6 +39,8 @@ pub struct DashboardPage {
     pub csrf_token: String,
     /// Whether the buttons work for this person.
     pub is_owner: bool,
+    /// The portal's pages.
+    pub tabs: Vec<Tab>,
     /// The organization or the portal.
     pub name: String,
     /// The portal in small: domain and number.
@@ -75,6 +79,8 @@ pub struct DashboardPage {
     pub facts: Vec<Fact>,
     /// Whether "Sync now" makes sense.
     pub can_sync: bool,
+    /// Whether "Pause" makes sense.
+    pub can_pause: bool,
     /// Records without a contact, grouped.
     pub orphans: String,
     /// What they are, or that there are none.
@@ -111,24 +117,6 @@ pub struct RangeLink {
     pub current: bool,
 }
 
-/// A name with a value, and a moment when the value is one.
-#[derive(Debug, Clone)]
-pub struct Fact {
-    /// The name.
-    pub name: &'static str,
-    /// The value.
-    pub value: FactValue,
-}
-
-/// What stands beside a name.
-#[derive(Debug, Clone)]
-pub enum FactValue {
-    /// Words.
-    Text(String),
-    /// A moment.
-    At(Moment),
-}
-
 impl DashboardPage {
     /// The page of `dashboard` for `viewer`, showing the days of `range`.
     pub fn new(dashboard: &Dashboard, viewer: Viewer, range: Range, now: DateTime<Utc>) -> Self {
@@ -146,7 +134,7 @@ impl DashboardPage {
         let in_work = Progress::of(status, now);
         let is_backfill = status.state == PortalState::Backfilling
             || matches!(&status.current_run, Some(run) if run.kind == RunKind::Backfill);
-        let reload_secs = in_work.is_some().then_some(RELOAD_SECS);
+        let reload_secs = in_work.is_some().then_some(progress::RELOAD_SECS);
         let (progress, run) = if is_backfill {
             (in_work, None)
         } else {
@@ -167,6 +155,7 @@ impl DashboardPage {
             shell,
             csrf_token,
             is_owner,
+            tabs: tabs(&path, Place::Dashboard, status),
             name: super::portals::name(portal),
             portal: super::portals::detail(portal),
             health: Health::of(status),
@@ -189,8 +178,10 @@ impl DashboardPage {
             types: stats::types(&statistics.top_types, statistics.total_sent),
             activity,
             activity_more,
-            facts: facts(status, now, zone),
+            facts: facts(status, &path, now, zone),
             can_sync: idle && is_owner,
+            can_pause: is_owner
+                && matches!(status.state, PortalState::Active | PortalState::Backfilling),
             orphans: format::number(status.orphans),
             orphans_text: orphans_text(status),
             has_orphans: status.orphans > 0,
@@ -269,37 +260,33 @@ fn need_lines(needs: &[Need], path: &str) -> Vec<NeedLine> {
         .collect()
 }
 
-fn facts(status: &PortalStatus, now: DateTime<Utc>, zone: chrono_tz::Tz) -> Vec<Fact> {
-    let text = |name, value: String| Fact {
-        name,
-        value: FactValue::Text(value),
-    };
-    let at = |name, at| Fact {
-        name,
-        value: FactValue::At(Moment::new(at, now, zone)),
-    };
+fn facts(status: &PortalStatus, path: &str, now: DateTime<Utc>, zone: chrono_tz::Tz) -> Vec<Fact> {
+    let at = |name, at| Fact::at(name, Moment::new(at, now, zone));
     let mut facts = Vec::new();
     match &status.last_run {
         Some(run) => {
-            let outcome = match run.state {
-                RunState::Succeeded => "succeeded",
-                RunState::Failed => "did not finish",
-                RunState::Dead => "gave up",
-                RunState::Queued | RunState::Running => "in work",
-            };
-            facts.push(text("Last run", format!("{} {outcome}", kind(run.kind))));
+            let outcome = Pill::of_run(run.state, 0).word.to_lowercase();
+            let words = format!("{} {outcome}", kind(run.kind));
+            facts.push(Fact::link(
+                "Last run",
+                words,
+                format!("{path}/runs/{}", run.id),
+            ));
             if let Some(finished_at) = run.finished_at {
                 facts.push(at("Finished", finished_at));
             }
         }
-        None => facts.push(text("Last run", "None yet".to_owned())),
+        None => facts.push(Fact::text("Last run", "None yet")),
     }
     match status.next_sync_at {
         Some(next) if next > now => facts.push(at("Next sync", next)),
-        Some(_) => facts.push(text("Next sync", "Due now".to_owned())),
-        None => facts.push(text("Next sync", "Not planned".to_owned())),
+        Some(_) => facts.push(Fact::text("Next sync", "Due now")),
+        None if status.state == PortalState::Paused => {
+            facts.push(Fact::text("Next sync", "After the pause"));
+        }
+        None => facts.push(Fact::text("Next sync", "Not planned")),
     }
-    facts.push(text(
+    facts.push(Fact::text(
         "In HubSpot",
         format!(
             "{} of {}",
@@ -307,17 +294,10 @@ fn facts(status: &PortalStatus, now: DateTime<Utc>, zone: chrono_tz::Tz) -> Vec<
             format::number(status.transactions)
         ),
     ));
-    facts.push(text("Refused", format::number(status.failed)));
+    let failed = format::number(status.failed);
+    facts.push(match status.failed {
+        0 => Fact::text("Failed", failed),
+        _ => Fact::link("Failed", failed, format!("{path}/failures")),
+    });
     facts
-}
-
-fn kind(kind: RunKind) -> &'static str {
-    match kind {
-        RunKind::Backfill => "Backfill",
-        RunKind::Sync => "Sync",
-        RunKind::Resync => "Re-sync",
-        RunKind::Sweep => "Sweep",
-        RunKind::Reassociate => "Re-association",
-        RunKind::Check => "Check",
-    }
 }

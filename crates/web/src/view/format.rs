@@ -125,6 +125,19 @@ pub fn duration(length: TimeDelta) -> String {
     }
 }
 
+/// How long something took: `under a second`, `42 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`.
+pub fn stopwatch(length: TimeDelta) -> String {
+    let secs = length.num_seconds();
+    match secs {
+        ..1 if length <= TimeDelta::zero() => "0 s".to_owned(),
+        ..1 => "under a second".to_owned(),
+        1..60 => format!("{secs} s"),
+        60..3_600 => format!("{} min {} s", secs / 60, secs % 60),
+        3_600..86_400 => format!("{} h {} min", secs / 3_600, secs % 3_600 / 60),
+        _ => format!("{} d {} h", secs / 86_400, secs % 86_400 / 3_600),
+    }
+}
+
 /// A month on an axis: `Nov`, and with its year in January or where `with_year`: `Jan 2026`.
 pub fn month(day: NaiveDate, with_year: bool) -> String {
     day.format(if with_year { "%b %Y" } else { "%b" })
@@ -231,6 +244,17 @@ mod tests {
             Moment::new(now, now, zone).exact,
             "23 Nov 2026, 20:20:00 CET"
         );
+    }
+
+    #[test]
+    fn what_is_over_is_told_in_two_units() {
+        let words = |millis| stopwatch(TimeDelta::milliseconds(millis));
+        assert_eq!(words(0), "0 s");
+        assert_eq!(words(400), "under a second");
+        assert_eq!(words(42_900), "42 s");
+        assert_eq!(words(185_000), "3 min 5 s");
+        assert_eq!(words(7_800_000), "2 h 10 min");
+        assert_eq!(words(273_600_000), "3 d 4 h");
     }
 
     #[test]

@@ -4,16 +4,17 @@ use domain::portal::{PortalState, PortalStatus};
 use domain::run::{RunKind, RunState};
 
 use super::format;
+use super::pill::Pill;
 
 /// One word and its reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
     /// The word.
-    pub word: &'static str,
-    /// The colour's name: `good`, `busy`, `warn`, `bad` or `idle`.
-    pub tone: &'static str,
+    pub pill: Pill,
     /// One sentence.
     pub reason: String,
+    /// Where the reason's details are, below the portal's path, and what leads there.
+    pub more: Option<(&'static str, &'static str)>,
 }
 
 impl Health {
@@ -55,9 +56,19 @@ impl Health {
     fn of_active(status: &PortalStatus) -> Self {
         if let Some(run) = &status.current_run {
             return match run.kind {
-                RunKind::Backfill | RunKind::Sync | RunKind::Resync | RunKind::Sweep => {
+                RunKind::Backfill | RunKind::Sync => {
                     Self::new("Syncing", "busy", "Bringing HubSpot up to date with Thnks.")
                 }
+                RunKind::Resync => Self::new(
+                    "Syncing again",
+                    "busy",
+                    "Reading gifts once more, and writing and linking them anew.",
+                ),
+                RunKind::Sweep => Self::new(
+                    "Sweeping",
+                    "busy",
+                    "Reading again the gifts whose story is not over. HubSpot is up to date meanwhile.",
+                ),
                 RunKind::Reassociate => Self::new(
                     "Linking",
                     "busy",
@@ -79,15 +90,17 @@ impl Health {
                 "Retrying",
                 "warn",
                 "The last run did not reach its end. The next one goes on where it stopped.",
-            );
+            )
+            .with_more("/runs", "See the runs");
         }
         if status.failed > 0 {
-            let refused = format::count(status.failed, "gift was", "gifts were");
+            let failed = format::count(status.failed, "gift does", "gifts do");
             return Self::new(
                 "Incomplete",
                 "warn",
-                format!("{refused} refused; everything else is in HubSpot."),
-            );
+                format!("{failed} not get through; everything else is in HubSpot."),
+            )
+            .with_more("/failures", "See why");
         }
         if status.transactions == 0 {
             return Self::new("Healthy", "good", "Connected. Waiting for the first gift.");
@@ -97,9 +110,14 @@ impl Health {
 
     fn new(word: &'static str, tone: &'static str, reason: impl Into<String>) -> Self {
         Self {
-            word,
-            tone,
+            pill: Pill { word, tone },
             reason: reason.into(),
+            more: None,
         }
+    }
+
+    fn with_more(mut self, below: &'static str, label: &'static str) -> Self {
+        self.more = Some((below, label));
+        self
     }
 }

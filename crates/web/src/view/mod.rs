@@ -3,14 +3,21 @@
 pub mod chart;
 pub mod connect;
 pub mod dashboard;
+pub mod facts;
+pub mod failures;
 pub mod format;
 pub mod health;
 pub mod landing;
+pub mod pill;
 pub mod portals;
 pub mod problem;
 pub mod progress;
+pub mod reasons;
+pub mod run;
+pub mod runs;
 pub mod shell;
 pub mod stats;
+pub mod tabs;
 
 #[cfg(test)]
 mod samples;

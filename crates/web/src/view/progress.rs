@@ -6,6 +6,9 @@ use domain::run::{Phase, RunKind, RunState};
 
 use super::format;
 
+/// Seconds between two loads in a browser without script while a run is in work.
+pub const RELOAD_SECS: u32 = 5;
+
 /// A bar with its words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
@@ -21,6 +24,8 @@ pub struct Progress {
     pub total: Option<String>,
     /// The bar's values, where the total is known.
     pub bar: Option<Bar>,
+    /// Whether nothing moves, so that a bar without values would mislead.
+    pub still: bool,
     /// Small facts under the bar: time spent, time left.
     pub facts: Vec<String>,
 }
@@ -46,6 +51,7 @@ impl Progress {
                 so_far: "found so far",
                 total: None,
                 bar: None,
+                still: false,
                 facts: vec!["Waiting for a worker".to_owned()],
             }),
             None => None,
@@ -96,6 +102,7 @@ impl Progress {
             so_far,
             total: total.map(format::number),
             bar,
+            still: status.state == PortalState::Paused,
             facts: facts(run, status, bar, now),
         }
     }
@@ -107,8 +114,11 @@ fn facts(
     bar: Option<Bar>,
     now: DateTime<Utc>,
 ) -> Vec<String> {
+    if status.state == PortalState::Paused {
+        return vec!["Waiting for the pause to end".to_owned()];
+    }
     if run.state == RunState::Queued {
-        return vec!["Waiting for a worker".to_owned()];
+        return vec![queued(run).to_owned()];
     }
     let mut facts = Vec::new();
     if let Some(bar) = bar {
@@ -128,6 +138,15 @@ fn facts(
         facts.push(format!("{} in HubSpot", format::number(status.synced)));
     }
     facts
+}
+
+/// What a run waits for: one that has begun has only had its turn.
+fn queued(run: &CurrentRun) -> &'static str {
+    if run.started_at.is_some() {
+        "Waiting for its next turn"
+    } else {
+        "Waiting for a worker"
+    }
 }
 
 fn words(phase: Phase) -> &'static str {

@@ -7,20 +7,25 @@ use std::path::PathBuf;
 
 use app::dashboard::Dashboard;
 use app::portals::PortalSummary;
+use app::runs::{Account, Counts};
 use askama::Template;
 use chrono::{DateTime, Months, NaiveDate, TimeDelta, Utc};
+use domain::failure::{Failure, Group, Selection, Stage};
 use domain::portal::{CurrentRun, LastRun, Need, NeedCode, PortalState, PortalStatus};
 use domain::run::{Phase, RunKind, RunState};
 use domain::statistics::{Activity, ByStatus, Month, Range, Statistics, TypeTotal};
-use domain::{HubId, RunId, Status, TransactionId};
+use domain::{HubId, RunId, Status, TransactionId, UserId};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::connect::ConnectPage;
 use super::dashboard::DashboardPage;
+use super::failures::{FailureRowsPage, FailuresPage};
 use super::landing::LandingPage;
 use super::portals::PortalsPage;
 use super::problem::ProblemPage;
+use super::run::RunPage;
+use super::runs::{History, RunsPage};
 use super::shell::{Shell, Viewer};
 use crate::assets;
 use crate::error::Error;
@@ -312,6 +317,219 @@ fn dashboards() -> Vec<(&'static str, Dashboard)> {
     ]
 }
 
+fn counts(failing: bool) -> Counts {
+    let mut counts = Counts {
+        read: 5_012,
+        new: 4_980,
+        changed: 20,
+        unchanged: 12,
+        written: 4_988,
+        associated: 4_988,
+        contacts: 4_648,
+        companies: 4_102,
+        deals: 2_961,
+        orphans: 340,
+        thnks_calls: 11,
+        throttled_secs: 2.4,
+        queued_secs: 11.0,
+        ..Counts::default()
+    };
+    for (kind, calls) in [
+        ("objects.upsert", 51),
+        ("contacts.read", 50),
+        ("associations.read", 11),
+        ("associations.create", 9),
+        ("deals.read", 4),
+        ("oauth.token", 1),
+        ("schemas.read", 1),
+    ] {
+        counts.calls.insert(kind.to_owned(), calls);
+    }
+    if failing {
+        counts.refused = 13;
+        counts.malformed = 1;
+        counts.remade = 2;
+        for (n, group) in groups().iter().enumerate() {
+            for row in 0..group.rows.min(12) {
+                let key = format!("txn_01J9ZK{n}{row:04}");
+                let field = group.field.as_deref();
+                counts
+                    .failures
+                    .add(group.stage, &group.code, field, &group.reason, &key);
+            }
+        }
+    }
+    counts
+}
+
+fn account(kind: RunKind, state: RunState, minutes: i64) -> Account {
+    let started_at = now() - TimeDelta::minutes(minutes);
+    Account {
+        id: RunId(Uuid::from_u128(u128::from(minutes.unsigned_abs()))),
+        kind,
+        state,
+        requested_by: match minutes % 3 {
+            0 => "user:1",
+            1 => "schedule",
+            _ => "operator",
+        }
+        .to_owned(),
+        since: (kind == RunKind::Resync).then(|| now() - TimeDelta::days(90)),
+        done: 4_988,
+        total: Some(5_000),
+        counts: counts(minutes % 4 == 1),
+        error: matches!(state, RunState::Failed)
+            .then(|| "HubSpot: did not answer in time: 504 for objects.upsert".to_owned()),
+        created_at: started_at - TimeDelta::seconds(2),
+        started_at: (state != RunState::Queued).then_some(started_at),
+        finished_at: (!state.is_open())
+            .then(|| started_at + TimeDelta::seconds(73 * minutes % 4_000)),
+    }
+}
+
+fn accounts() -> Vec<Account> {
+    let mut accounts = vec![
+        account(RunKind::Sync, RunState::Queued, 1),
+        account(RunKind::Backfill, RunState::Running, 3),
+        account(RunKind::Reassociate, RunState::Succeeded, 14),
+        account(RunKind::Sync, RunState::Succeeded, 65),
+        account(RunKind::Sync, RunState::Failed, 125),
+        account(RunKind::Sweep, RunState::Dead, 190),
+        account(RunKind::Resync, RunState::Succeeded, 4_320),
+    ];
+    accounts.extend((0..43).map(|n| account(RunKind::Sync, RunState::Succeeded, 20_000 + n * 60)));
+    accounts
+}
+
+fn groups() -> Vec<Group> {
+    let group = |stage, code: &str, field: Option<&str>, reason: &str, rows| Group {
+        stage,
+        code: code.to_owned(),
+        field: field.map(str::to_owned),
+        reason: reason.to_owned(),
+        rows,
+        since: now() - TimeDelta::days(12),
+        last_at: now() - TimeDelta::minutes(17),
+    };
+    vec![
+        group(
+            Stage::Record,
+            "INVALID_OPTION",
+            Some("delivery_type"),
+            "carrier_pigeon was not one of the allowed options: [label: \"Email\" value: \"email\", label: \"SMS\" value: \"sms\"]",
+            1_204,
+        ),
+        group(
+            Stage::Link,
+            "LINK_REFUSED",
+            None,
+            "The contact has as many links of this kind as HubSpot allows.",
+            9,
+        ),
+        group(
+            Stage::Row,
+            "MALFORMED",
+            Some("status_history[2].at"),
+            "“yesterday” is not a time",
+            1,
+        ),
+    ]
+}
+
+fn failures(reason: &str, key: &str, count: i64) -> Vec<Failure> {
+    (0..count)
+        .map(|n| Failure {
+            stage: Stage::Record,
+            key: format!("{key}{n:04}"),
+            transaction_id: (n != 2).then(|| format!("{key}{n:04}")),
+            code: "INVALID_OPTION".to_owned(),
+            field: Some("delivery_type".to_owned()),
+            reason: reason.to_owned(),
+            at: now() - TimeDelta::minutes(17 * n),
+        })
+        .collect()
+}
+
+/// The pages of runs.
+fn run_pages(pages: &mut Vec<(String, String)>, member: &Viewer) {
+    let quiet = status(PortalState::Active);
+    let mut busy = quiet.clone();
+    busy.failed = 1_214;
+    busy.current_run = Some(running(RunKind::Sync, 1_900, Some(5_000)));
+    let mut held = status(PortalState::Paused);
+    held.current_run = Some(CurrentRun {
+        state: RunState::Queued,
+        ..running(RunKind::Sync, 0, None)
+    });
+    let refused = || Some(("2099-01-01".to_owned(), "This day has not come yet."));
+    let (all, portal) = (accounts(), portal());
+    for (name, status, runs, is_older, viewer, refused) in [
+        ("none", &quiet, &all[..0], false, viewer(), None),
+        ("all", &busy, &all[..], false, viewer(), None),
+        ("older", &quiet, &all[20..], true, viewer(), None),
+        ("paused", &held, &all[2..9], false, viewer(), None),
+        ("refused", &quiet, &all[2..9], false, viewer(), refused()),
+        ("member", &quiet, &all[2..9], false, member.clone(), None),
+    ] {
+        let history = History {
+            portal: &portal,
+            status,
+            runs,
+            is_older,
+            user_id: UserId(1),
+        };
+        let page = RunsPage::new(&history, viewer, refused, now());
+        pages.push((format!("runs-{name}"), page.render().unwrap()));
+    }
+    for (at, run) in all.iter().take(7).enumerate() {
+        busy.current_run.as_mut().unwrap().id = all[1].id;
+        let page = RunPage::new(&portal, &busy, run, viewer(), UserId(1), now());
+        pages.push((
+            format!("run-{at}-{}", run.kind.as_str()),
+            page.render().unwrap(),
+        ));
+    }
+}
+
+/// The pages of failures.
+fn failure_pages(pages: &mut Vec<(String, String)>, member: &Viewer) {
+    let (portal, mut status) = (portal(), status(PortalState::Active));
+    let page = FailuresPage::new(&portal, &status, &[], viewer(), now());
+    pages.push(("failures-none".to_owned(), page.render().unwrap()));
+    status.failed = 1_214;
+    for (name, viewer) in [("groups", viewer()), ("member", member.clone())] {
+        let page = FailuresPage::new(&portal, &status, &groups(), viewer, now());
+        pages.push((format!("failures-{name}"), page.render().unwrap()));
+    }
+    let selection = groups()[0].selection();
+    let long = format!("{}{HOSTILE}", "x".repeat(200));
+    for (name, rows, is_first) in [
+        (
+            "rows",
+            failures(&groups()[0].reason, "txn_01J9ZK", 50),
+            true,
+        ),
+        ("rows-last", failures("No", "txn_01J9ZK", 3), false),
+        ("rows-none", Vec::new(), true),
+        ("rows-hostile", failures(&long, &long, 3), true),
+    ] {
+        let page = FailureRowsPage::new(
+            &portal,
+            &status,
+            &selection,
+            &rows,
+            is_first,
+            viewer(),
+            now(),
+        );
+        pages.push((format!("failures-{name}"), page.render().unwrap()));
+    }
+    let all = Selection::default();
+    let rows = failures("No", "txn_01J9ZK", 3);
+    let page = FailureRowsPage::new(&portal, &status, &all, &rows, false, member.clone(), now());
+    pages.push(("failures-rows-all".to_owned(), page.render().unwrap()));
+}
+
 fn problem(error: &Error) -> String {
     let problem = error.problem();
     let page = ProblemPage {
@@ -339,6 +557,8 @@ fn pages() -> Vec<(String, String)> {
     };
     let page = DashboardPage::new(&active(), member.clone(), Range::default(), now());
     pages.push(("dashboard-member".to_owned(), page.render().unwrap()));
+    run_pages(&mut pages, &member);
+    failure_pages(&mut pages, &member);
     let mut fresh = portal();
     fresh.thnks_connected = false;
     for (name, viewer, error) in [
@@ -426,10 +646,10 @@ fn every_page_renders_in_every_state() {
 
 #[test]
 fn texts_from_outside_are_text() {
-    let hostile = pages()
-        .into_iter()
-        .find(|(name, _)| name == "dashboard-hostile");
-    let (_, page) = hostile.unwrap();
-    assert!(page.contains("&#60;script&#62;alert(1)"));
-    assert!(!page.contains("<img src=x"));
+    let pages = pages();
+    for name in ["dashboard-hostile", "failures-rows-hostile"] {
+        let (_, page) = pages.iter().find(|(page, _)| page == name).unwrap();
+        assert!(page.contains("&#60;script&#62;alert(1)"), "{name}");
+        assert!(!page.contains("<img src=x"), "{name}");
+    }
 }
