@@ -79,7 +79,7 @@ pub struct Reason {
     /// HubSpot's code, or ours.
     pub code: String,
     /// The words about it.
-    pub reason: String,
+    pub words: String,
     /// How many, with their noun.
     pub rows: String,
     /// Some of them.
@@ -298,7 +298,7 @@ impl Reason {
             happened: reasons::happened(tallied.stage),
             field: tallied.field.clone(),
             code: tallied.code.clone(),
-            reason: tallied.reason.clone(),
+            words: tallied.reason.clone(),
             rows: format::count(tallied.rows, noun.0, noun.1),
             examples: tallied.examples.clone(),
             href: reasons::address(path, &selection, None),

@@ -18,10 +18,6 @@ use crate::assets;
 /// `templates/runs/list.html`.
 #[derive(Debug, Template)]
 #[template(path = "runs/list.html")]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each switches one independent part of the page"
-)]
 pub struct RunsPage {
     /// The frame.
     pub shell: Shell,

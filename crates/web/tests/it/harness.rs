@@ -38,6 +38,7 @@ pub const OTHER: (&str, &str) = (
 
 pub struct World {
     pub app: App,
+    pub db: store::Db,
     pub router: Router,
     pub shutdown: CancellationToken,
 }
@@ -124,7 +125,7 @@ pub async fn world_at(public_url: &str) -> World {
         redirect_uri: public_url.join("oauth/callback").unwrap(),
     };
     let app = App::new(
-        db,
+        db.clone(),
         hubspot::Client::new(hubspot, Arc::new(hubspot::LocalBudget::new(100))).unwrap(),
         thnks::Client::new(&thnks::Config {
             api_url: NOBODY.parse().unwrap(),
@@ -141,6 +142,7 @@ pub async fn world_at(public_url: &str) -> World {
     World {
         router: web::router(app.clone(), shutdown.clone()),
         app,
+        db,
         shutdown,
     }
 }
@@ -152,11 +154,17 @@ fn bytes(hex: &str) -> Vec<u8> {
         .collect()
 }
 
+/// The way to the portal's rows.
+pub fn scope() -> PortalScope {
+    PortalScope::from_grant(HubId(HUB))
+}
+
 /// The address of a row, for `hub_id`.
 pub fn address(route: &Route, hub_id: i64) -> String {
     route
         .path
         .replace("{hub_id}", &hub_id.to_string())
+        .replace("{run_id}", "01a20000-0000-7000-8000-000000000000")
         .replace("{file}", "app.0.css")
 }
 

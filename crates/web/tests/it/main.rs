@@ -6,8 +6,10 @@
     reason = "a test that cannot go on fails where it stands"
 )]
 
+mod failures;
 mod harness;
 mod install;
 mod pages;
 mod routes;
+mod runs;
 mod serve;
