@@ -9,6 +9,8 @@ import { startDemo } from './demo.js'
 
 const BACKFILL_LIMIT_MS = 240_000
 const RUN_LIMIT_MS = 90_000
+// The organization of the demonstration (crates/sandbox/src/config.rs).
+const ORGANIZATION = 'org_7Q2demo'
 const pictures = new URL('../../docs/images/', import.meta.url)
 
 let demo, browser, context, page, complaints, hub
@@ -163,6 +165,41 @@ test('an admin installs, watches the backfill, reads the numbers and links orpha
       return status.current_run === null && status.orphans <= before - 50 ? status.orphans : undefined
     })
     await eventually('the number on the page', RUN_LIMIT_MS, async () => (await readOrphans(page)) === orphans || undefined)
+  })
+
+  await step('what did not get through is named, looked into and given up', async () => {
+    const bad = await page.request.post(`${demo.control}/organizations/${ORGANIZATION}/bad-rows`, { data: { count: 6 } })
+    assert.ok(bad.ok(), `${bad.status()} ${await bad.text()}`)
+    await page.reload()
+    await page.getByRole('button', { name: 'Sync now' }).click()
+    await eventually('six failures', RUN_LIMIT_MS, async () => {
+      const status = await json(`/portals/${hub}/status.json`)
+      return (status.current_run === null && status.failed === 6) || undefined
+    })
+    await page.goto(new URL(`/portals/${hub}/runs`, page.url()).href)
+    await inspect('runs')
+    await page.getByRole('link', { name: 'Sync' }).first().click()
+    await page.waitForURL(/\/runs\/[0-9a-f-]+$/)
+    await inspect('run')
+    await page.goto(new URL(`/portals/${hub}/failures`, page.url()).href)
+    await inspect('failures')
+    await page.goto(new URL(`/portals/${hub}/failures?stage=row`, page.url()).href)
+    await inspect('failure-rows')
+    await page.goto(new URL(`/portals/${hub}/failures`, page.url()).href)
+    await page.getByRole('button', { name: 'Dismiss all' }).first().click()
+    await page.waitForURL(/\/failures/)
+    assert.ok((await json(`/portals/${hub}/status.json`)).failed < 6)
+  })
+
+  await step('a pause holds everything, and resuming lets it go on', async () => {
+    await page.goto(new URL(`/portals/${hub}`, page.url()).href)
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await page.getByRole('button', { name: 'Resume' }).first().waitFor()
+    assert.equal((await json(`/portals/${hub}/status.json`)).state, 'paused')
+    await inspect('paused')
+    await page.getByRole('button', { name: 'Resume' }).first().click()
+    await page.getByRole('button', { name: 'Pause' }).waitFor()
+    assert.equal((await json(`/portals/${hub}/status.json`)).state, 'active')
   })
 
   await step('the page for the Thnks key is as careful as the others', async () => {
