@@ -99,12 +99,7 @@ async fn is_ready(conn: &mut Conn, scope: PortalScope) -> Result<bool, Error> {
 /// transaction, like [`fail_open`]; a worker's next commit finds that the fence has moved on.
 pub async fn pause(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
     let hub_id = scope.hub_id().0;
-    sqlx::query!(
-        "UPDATE portal_leases SET fence = fence + 1, lease_until = '-infinity', run_id = NULL WHERE hub_id = $1",
-        hub_id
-    )
-    .execute(&mut *conn)
-    .await?;
+    take_away(conn, scope).await?;
     sqlx::query!(
         "UPDATE run_queue SET held = true, busy = false WHERE hub_id = $1",
         hub_id
@@ -160,12 +155,7 @@ pub async fn fail_open(
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     let hub_id = scope.hub_id().0;
-    sqlx::query!(
-        "UPDATE portal_leases SET fence = fence + 1, lease_until = '-infinity', run_id = NULL WHERE hub_id = $1",
-        hub_id
-    )
-    .execute(&mut *conn)
-    .await?;
+    take_away(conn, scope).await?;
     sqlx::query!("DELETE FROM run_queue WHERE hub_id = $1", hub_id)
         .execute(&mut *conn)
         .await?;
@@ -174,6 +164,17 @@ pub async fn fail_open(
         hub_id,
         reason,
         now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Takes the portal from whoever works on it: the next commit under the fence before fails.
+async fn take_away(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE portal_leases SET fence = fence + 1, lease_until = '-infinity', run_id = NULL WHERE hub_id = $1",
+        scope.hub_id().0
     )
     .execute(conn)
     .await?;
