@@ -5,7 +5,7 @@ use domain::run::RunKind;
 use store::portals::Portal;
 use store::runs;
 
-use super::{Run, Stop, Target, api_key, settle};
+use super::{Run, Stop, Target, api_key, settle, write};
 use crate::setup::{self, Setup};
 use crate::{App, access};
 
@@ -85,6 +85,10 @@ async fn set_up(app: &App, run: &mut Run, portal: &Portal) -> Result<Target, Sto
             has_new_properties,
         ),
     };
+    if portal.needs.iter().any(is_about_scopes) {
+        // HubSpot may let us read the definition and refuse the records: only a write shows that it no longer does.
+        write::try_one(app, run, &target).await?;
+    }
     let now = app.now();
     let mut tx = run.begin(app).await?;
     let is_another = portal
@@ -132,6 +136,10 @@ fn is_about_thnks(need: &Need) -> bool {
         need.code,
         NeedCode::ThnksKeyMissing | NeedCode::ThnksKeyRefused | NeedCode::ThnksIntegrationDisabled
     )
+}
+
+fn is_about_scopes(need: &Need) -> bool {
+    matches!(need.code, NeedCode::ScopeMissing | NeedCode::TierMissing)
 }
 
 fn is_about_properties(need: &Need) -> bool {

@@ -60,6 +60,25 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
     }
 }
 
+/// Writes one dirty row, if there is one, to see whether HubSpot lets us write at all. What becomes of the row itself is
+/// left to the run that follows.
+pub(super) async fn try_one(app: &App, run: &Run, target: &Target) -> Result<(), hubspot::Error> {
+    let dirty = async {
+        let mut tx = app.db.begin(run.scope).await?;
+        store::transactions::list_dirty(&mut tx, run.scope, run.id, 1).await
+    };
+    let Ok(dirty) = dirty.await else {
+        return Ok(());
+    };
+    if dirty.is_empty() {
+        return Ok(());
+    }
+    match send(&run.portal, target, &dirty).await {
+        Err(error @ hubspot::Error::MissingScopes { .. }) => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// A batch that HubSpot has answered.
 struct Sent<'a> {
     rows: &'a [Dirty],

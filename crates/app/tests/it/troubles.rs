@@ -208,6 +208,44 @@ async fn trouble_23_a_missing_permission_is_named_with_its_remedy_and_nobody_ham
     world.end().await;
 }
 
+/// C2 23, where HubSpot shows the definition and refuses the records: the look at the needs tries one.
+#[tokio::test]
+async fn trouble_23_a_portal_that_may_read_and_not_write_stays_parked_without_failing_runs() {
+    let world = world(60).await;
+    let session = world.backfilled().await;
+    let all = sandbox::App::default();
+    let all = [all.required_scopes, all.optional_scopes].concat();
+    let without: Vec<String> = all
+        .iter()
+        .filter(|scope| *scope != "crm.objects.custom.write")
+        .cloned()
+        .collect();
+    world.control.set_scopes(HUB, &without).unwrap();
+    let change = Change {
+        id: None,
+        count: 1,
+        status: None,
+        at: None,
+    };
+    world.control.advance(ORGANIZATION, &change).unwrap();
+    // Within the life of the token that was granted everything.
+    world.run(&session, domain::run::RunKind::Sync).await;
+    for _ in 0..5 {
+        assert_eq!(world.needs().await, [NeedCode::ScopeMissing]);
+        world.let_pass(chrono::TimeDelta::seconds(61));
+        app::schedule::insert_due_runs(&world.app).await.unwrap();
+        world.drain().await;
+    }
+    let runs = world.runs().await;
+    let failed = runs.iter().filter(|run| run["state"] == "failed").count();
+    assert_eq!(failed, 1, "{runs:?}");
+    world.control.set_scopes(HUB, &all).unwrap();
+    world.run(&session, domain::run::RunKind::Check).await;
+    assert_eq!(world.status().await.needs, []);
+    assert_eq!(world.assert_good().await.records, 60);
+    world.end().await;
+}
+
 /// C2 3, at the moment when everything seems to go well: nothing at all is written, and the answer is 200.
 #[tokio::test]
 async fn trouble_3_an_empty_success_is_no_success() {
