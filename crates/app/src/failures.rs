@@ -20,7 +20,7 @@ pub async fn list_groups(app: &App, scope: &PortalScope) -> Result<Vec<Group>, c
     Ok(store::failures::list_groups(&mut tx, *scope, GROUPS).await?)
 }
 
-/// Up to [`PAGE`] failures of a selection, those after the key `after` when it is given.
+/// Up to [`PAGE`] failures of a selection, those after the place `after` when it is given.
 pub async fn list(
     app: &App,
     scope: &PortalScope,

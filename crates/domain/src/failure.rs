@@ -86,6 +86,13 @@ pub struct Failure {
     pub at: DateTime<Utc>,
 }
 
+impl Failure {
+    /// Where it stands in a list: a gift can fail at two stages, so its key alone does not say.
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.stage.as_str(), self.key)
+    }
+}
+
 /// Some of the failures; what is `None` may be anything. An empty `field` means those about no field.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selection {

@@ -55,8 +55,8 @@ pub async fn list_groups(
         .collect()
 }
 
-/// Up to `limit` failures of a selection in the order of their keys, those after `after` when it is given; what was given up
-/// is left out.
+/// Up to `limit` failures of a selection in the order of their places ([`Failure::place`]), those after the place `after` when
+/// it is given; what was given up is left out.
 pub async fn list(
     conn: &mut Conn,
     scope: PortalScope,
@@ -81,8 +81,8 @@ pub async fn list(
          ) AS failures
          WHERE ($2::text IS NULL OR stage = $2) AND ($3::text IS NULL OR code = $3)
             AND ($4::text IS NULL OR coalesce(field, '') = $4) AND ($5::text IS NULL OR key = $5)
-            AND ($6::text IS NULL OR key > $6)
-         ORDER BY key, stage LIMIT $7"#,
+            AND ($6::text IS NULL OR stage || ':' || key > $6)
+         ORDER BY stage || ':' || key LIMIT $7"#,
         scope.hub_id().0,
         selection.stage.map(Stage::as_str),
         selection.code,

@@ -62,7 +62,7 @@ async fn failures_are_grouped_by_reason_with_the_rows_behind_them() {
         &world.app,
         &scope(),
         &refused.selection(),
-        Some(&behind[0].key),
+        Some(&behind[0].place()),
     )
     .await
     .unwrap();

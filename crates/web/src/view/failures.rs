@@ -228,7 +228,7 @@ impl FailureRowsPage {
                 .iter()
                 .map(|failure| RowLine::new(failure, now, portal.time_zone))
                 .collect(),
-            more: last.map(|last| reasons::address(&path, selection, Some(&last.key))),
+            more: last.map(|last| reasons::address(&path, selection, Some(&last.place()))),
             first: (!is_first).then(|| reasons::address(&path, selection, None)),
             fields: reasons::fields(selection),
             path,

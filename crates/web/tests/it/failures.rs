@@ -84,7 +84,9 @@ async fn failures_are_shown_by_reason_and_by_row_and_their_words_are_text() {
     }
     let page = world.get(&rows, OWNER.0).await;
     assert!(page.body.contains("txn_1") && page.body.contains("txn_2"));
-    let after = world.get(&format!("{rows}&after=txn_1"), OWNER.0).await;
+    let after = world
+        .get(&format!("{rows}&after=record:txn_1"), OWNER.0)
+        .await;
     assert!(!after.body.contains("txn_1<") && after.body.contains("txn_2"));
     let wrong = world.get(&format!("{path}?stage=moon"), OWNER.0).await;
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
