@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Control, Refused};
 use crate::crm::graph::{Category, End, TypeKey};
 use crate::crm::portal::PortalState;
-use crate::crm::writes::{Changes, PRIMARY_COMPANY};
+use crate::crm::writes::{Changes, PRIMARY_COMPANY, moment};
 use crate::crm::{COMPANY, CONTACT, DEAL, Kind};
 use crate::webhooks::{self, Happening};
 
@@ -24,6 +25,10 @@ pub struct Contact {
     pub last_name: Option<String>,
     /// Additional e-mails.
     pub additional_emails: Vec<String>,
+    /// Phone number, as somebody wrote it.
+    pub phone: Option<String>,
+    /// Mobile phone number, as somebody wrote it.
+    pub mobile_phone: Option<String>,
     /// Its primary company.
     pub company: Option<u64>,
 }
@@ -70,6 +75,8 @@ impl Control {
             ("firstname", contact.first_name.as_deref()),
             ("lastname", contact.last_name.as_deref()),
             ("hs_additional_emails", Some(more.as_str())),
+            ("phone", contact.phone.as_deref()),
+            ("mobilephone", contact.mobile_phone.as_deref()),
         ] {
             if let Some(value) = value.filter(|value| !value.is_empty()) {
                 values.insert(name.to_owned(), json!(value));
@@ -88,6 +95,27 @@ impl Control {
             state.link((CONTACT, id), (COMPANY, company), PRIMARY_COMPANY);
         }
         Ok(id)
+    }
+
+    /// Notes an activity with a contact, such as a call: its "Last Activity Date" becomes `at`, whatever it was. No
+    /// event tells it, as none tells other values that HubSpot computes.
+    pub fn note_activity(
+        &self,
+        hub_id: i64,
+        contact: u64,
+        at: DateTime<Utc>,
+    ) -> Result<(), Refused> {
+        let portal = self.portal(hub_id)?;
+        let mut state = portal.state();
+        let id = state
+            .store(CONTACT)
+            .and_then(|store| store.find(contact))
+            .map(|record| record.id)
+            .ok_or_else(|| Refused(format!("there is no contact {contact}")))?;
+        let changes = Changes::from([("notes_last_updated".to_owned(), moment(at))]);
+        state
+            .update(CONTACT, id, &changes, self.universe.now())
+            .map_err(|conflict| Refused(format!("record {} has that value", conflict.existing)))
     }
 
     /// Adds a record of any type and returns its id.

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
@@ -26,6 +27,7 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/portals/{hub}/uninstall", post(uninstall))
         .route("/portals/{hub}/expire-tokens", post(expire_tokens))
         .route("/portals/{hub}/contacts", post(add_contact))
+        .route("/portals/{hub}/contacts/{id}/activity", post(note_activity))
         .route("/portals/{hub}/objects/{kind}", post(add_record))
         .route("/portals/{hub}/objects/{kind}/merge", post(merge))
         .route("/portals/{hub}/objects/{kind}/{id}", post(change_record))
@@ -142,6 +144,20 @@ async fn add_contact(
 ) -> Answer {
     let id = control.add_contact(hub, &contact)?;
     Ok(Json(json!({"id": id})))
+}
+
+#[derive(Deserialize)]
+struct Activity {
+    at: DateTime<Utc>,
+}
+
+async fn note_activity(
+    State(control): Ctl,
+    Path((hub, contact)): Path<(i64, u64)>,
+    Json(input): Json<Activity>,
+) -> Answer {
+    control.note_activity(hub, contact, input.at)?;
+    Ok(done())
 }
 
 #[derive(Deserialize)]

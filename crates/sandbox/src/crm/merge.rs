@@ -37,6 +37,11 @@ impl PortalState {
                 values.insert("hs_additional_emails".into(), emails.join(";"));
             }
         }
+        // Times of one spelling: the later one is the greater text.
+        let activity = [&winner, &lost].map(|record| record.value("notes_last_updated"));
+        if let Some(last) = activity.into_iter().flatten().max() {
+            values.insert("notes_last_updated".into(), last.to_owned());
+        }
         let mut merged: Vec<String> = [&winner, &lost]
             .iter()
             .filter_map(|record| record.value("hs_merged_object_ids"))

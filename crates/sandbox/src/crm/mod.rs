@@ -6,6 +6,7 @@ pub(crate) mod definition;
 pub(crate) mod graph;
 pub(crate) mod kind;
 mod merge;
+mod phones;
 pub(crate) mod portal;
 pub(crate) mod records;
 pub(crate) mod standard;

@@ -17,6 +17,7 @@ static CONTACTS: LazyLock<Properties> = LazyLock::new(|| {
         ("firstname", "First Name", "string"),
         ("lastname", "Last Name", "string"),
         ("phone", "Phone Number", "string"),
+        ("mobilephone", "Mobile Phone Number", "string"),
         ("company", "Company Name", "string"),
         ("jobtitle", "Job Title", "string"),
         (
@@ -34,6 +35,17 @@ static CONTACTS: LazyLock<Properties> = LazyLock::new(|| {
             "number",
         ),
         ("hs_merged_object_ids", "Merged record IDs", "enumeration"),
+        (
+            "hs_searchable_calculated_phone_number",
+            "Calculated Phone Number without country code",
+            "string",
+        ),
+        (
+            "hs_searchable_calculated_mobile_number",
+            "Calculated Mobile Number without country code",
+            "string",
+        ),
+        ("notes_last_updated", "Last Activity Date", "datetime"),
         ("createdate", "Create Date", "datetime"),
         ("lastmodifieddate", "Last Modified Date", "datetime"),
     ] {

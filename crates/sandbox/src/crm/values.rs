@@ -116,7 +116,8 @@ fn is_number(text: &str) -> bool {
     plain(whole) && plain(fraction)
 }
 
-fn datetime(text: &str) -> Option<DateTime<Utc>> {
+/// A time as ISO 8601 or as milliseconds since 1970.
+pub(crate) fn datetime(text: &str) -> Option<DateTime<Utc>> {
     if let Ok(millis) = text.parse::<i64>() {
         return DateTime::from_timestamp_millis(millis);
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::graph::{Category, End, TypeKey};
-use super::{COMPANY, CONTACT, DEAL, Kind, PortalState, Record};
+use super::{COMPANY, CONTACT, DEAL, Kind, PortalState, Record, phones};
 
 /// A unique value that another live record has.
 #[derive(Debug, Clone)]
@@ -22,7 +22,8 @@ pub(crate) type Changes = BTreeMap<String, String>;
 /// Contact → primary company.
 pub(crate) const PRIMARY_COMPANY: TypeKey = (Category::HubspotDefined, 1);
 
-fn moment(at: DateTime<Utc>) -> String {
+/// A time as HubSpot answers it.
+pub(crate) fn moment(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
@@ -120,6 +121,14 @@ impl PortalState {
                 record.values.remove(name);
             } else {
                 record.values.insert(name.clone(), value.clone());
+            }
+        }
+        if kind == CONTACT {
+            for (computed, source) in phones::SEARCHABLE {
+                match record.value(source).and_then(phones::searchable) {
+                    Some(digits) => record.values.insert(computed.into(), digits),
+                    None => record.values.remove(computed),
+                };
             }
         }
         record.updated_at = now;

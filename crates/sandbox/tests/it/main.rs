@@ -12,6 +12,7 @@ mod limits;
 mod oauth;
 mod objects;
 mod official_clients;
+mod phones;
 mod schemas;
 mod thnks;
 mod upsert;

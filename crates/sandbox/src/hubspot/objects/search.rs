@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::shape;
+use crate::crm::values::datetime;
 use crate::crm::{Kind, PortalState, Record};
 use crate::hubspot::call::Call;
 use crate::hubspot::errors::{Answer, Outcome, invalid};
@@ -106,7 +107,7 @@ pub(crate) fn search(call: &mut Call<'_>) -> Outcome {
             })
         })
         .collect();
-    sort(&mut rows, search.sorts.first());
+    sort(call.state, kind, &mut rows, search.sorts.first());
     let total = rows.len();
     let results: Vec<Value> = rows
         .into_iter()
@@ -156,10 +157,6 @@ fn check(call: &Call<'_>, kind: Kind, filter: &Filter) -> Result<(), Answer> {
             filter.property_name
         )));
     }
-    let upper = |value: &String| *value != value.to_lowercase();
-    if filter.operator.ends_with("IN") && filter.values.iter().any(upper) {
-        return Err(invalid("Values of IN must be in lower case."));
-    }
     Ok(())
 }
 
@@ -174,8 +171,14 @@ fn matches(state: &PortalState, kind: Kind, record: &Record, filter: &Filter) ->
         return linked == (filter.operator == "EQ");
     }
     let value = record.value(&filter.property_name);
-    let is = |wanted: &str| value.is_some_and(|value| compare(value, wanted) == Ordering::Equal);
-    let order = |wanted: &str| value.map(|value| compare(value, wanted));
+    let of = value_type(state, kind, &filter.property_name);
+    let is = |wanted: &str| value.is_some_and(|v| compare(of, v, wanted) == Ordering::Equal);
+    let order = |wanted: &str| value.map(|value| compare(of, value, wanted));
+    // IN takes text as it is given: a capital letter in it finds nothing.
+    let among = || match value.filter(|_| of == "string") {
+        Some(value) => filter.values.contains(&value.to_lowercase()),
+        None => filter.values.iter().any(|wanted| is(wanted)),
+    };
     let token = || {
         value.is_some_and(|v| {
             v.to_lowercase()
@@ -194,8 +197,8 @@ fn matches(state: &PortalState, kind: Kind, record: &Record, filter: &Filter) ->
                 && order(filter.high_value.as_deref().unwrap_or_default())
                     .is_some_and(Ordering::is_le)
         }
-        "IN" => filter.values.iter().any(|wanted| is(wanted)),
-        "NOT_IN" => !filter.values.iter().any(|wanted| is(wanted)),
+        "IN" => among(),
+        "NOT_IN" => !among(),
         "HAS_PROPERTY" => value.is_some(),
         "NOT_HAS_PROPERTY" => value.is_none(),
         "CONTAINS_TOKEN" => token(),
@@ -203,15 +206,32 @@ fn matches(state: &PortalState, kind: Kind, record: &Record, filter: &Filter) ->
     }
 }
 
-/// Numbers as numbers, everything else as text without case.
-fn compare(a: &str, b: &str) -> Ordering {
-    match (a.parse::<Decimal>(), b.parse::<Decimal>()) {
-        (Ok(a), Ok(b)) => a.cmp(&b),
-        _ => a.to_lowercase().cmp(&b.to_lowercase()),
+/// HubSpot's type of a property; one that is not there is text.
+fn value_type<'a>(state: &'a PortalState, kind: Kind, name: &str) -> &'a str {
+    state
+        .definitions
+        .get(&kind)
+        .and_then(|definition| definition.property(name))
+        .map_or("string", |property| property.value_type.as_str())
+}
+
+/// Numbers as numbers and times as times (ISO 8601 or milliseconds), everything else as text without case: a phone
+/// number with a leading zero is another one than without.
+fn compare(value_type: &str, a: &str, b: &str) -> Ordering {
+    let text = || a.to_lowercase().cmp(&b.to_lowercase());
+    let number = |text: &str| text.parse::<Decimal>().ok();
+    match value_type {
+        "number" => number(a)
+            .zip(number(b))
+            .map_or_else(text, |(a, b)| a.cmp(&b)),
+        "datetime" => datetime(a)
+            .zip(datetime(b))
+            .map_or_else(text, |(a, b)| a.cmp(&b)),
+        _ => text(),
     }
 }
 
-fn sort(rows: &mut [&Record], sort: Option<&Value>) {
+fn sort(state: &PortalState, kind: Kind, rows: &mut [&Record], sort: Option<&Value>) {
     let Some(sort) = sort else { return };
     let (name, descending) = match sort {
         Value::String(name) => (name.trim_start_matches('-'), name.starts_with('-')),
@@ -220,8 +240,10 @@ fn sort(rows: &mut [&Record], sort: Option<&Value>) {
             other["direction"] == "DESCENDING",
         ),
     };
+    let of = value_type(state, kind, name);
     rows.sort_by(|a, b| {
         let order = compare(
+            of,
             a.value(name).unwrap_or_default(),
             b.value(name).unwrap_or_default(),
         );
