@@ -205,22 +205,31 @@ pub struct World {
     pub budget: Arc<NotedBudget>,
 }
 
-pub async fn world(class: CallClass, script: Vec<Reply>) -> World {
-    let server = Server::start(script).await;
-    let config = Config {
-        api_url: server.url.parse().unwrap(),
+fn config(api_url: &str, secret: &str) -> Config {
+    Config {
+        api_url: api_url.parse().unwrap(),
         authorize_url: "https://app.hubspot.com/oauth/authorize".parse().unwrap(),
         client_id: "client-id".into(),
-        client_secret: "client secret&".into(),
+        client_secret: secret.into(),
         previous_client_secret: None,
         app_id: None,
         redirect_uri: "http://localhost:3000/oauth/callback".parse().unwrap(),
-    };
+    }
+}
+
+/// A client for what needs no server, with that secret of the app.
+pub fn client_with_secret(secret: &str) -> Client {
+    let budget = Arc::new(LocalBudget::new(100));
+    Client::new(config("http://localhost", secret), budget).unwrap()
+}
+
+pub async fn world(class: CallClass, script: Vec<Reply>) -> World {
+    let server = Server::start(script).await;
     let budget = Arc::new(NotedBudget {
         inner: LocalBudget::new(100),
         blocks: Mutex::default(),
     });
-    let client = Client::new(config, budget.clone()).unwrap();
+    let client = Client::new(config(&server.url, "client secret&"), budget.clone()).unwrap();
     let portal = client.portal(HUB, Arc::new(CountedTokens::default()), class);
     World {
         server,

@@ -10,3 +10,4 @@ mod oauth;
 mod records;
 mod requests;
 mod schemas;
+mod signatures;
