@@ -1,4 +1,7 @@
-//! Webhooks out: events of changed contacts, signed as HubSpot signs (v3, facts §7.4) and delivered with retries.
+//! Webhooks out: events of changed contacts and of their links, signed as HubSpot signs (v3, facts §7.4) and delivered
+//! with retries.
+
+mod links;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,6 +14,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 use url::Url;
+
+pub(crate) use self::links::Touched;
 
 use crate::universe::{Universe, lock};
 
@@ -72,9 +77,19 @@ impl Outbox {
     }
 }
 
+/// Who made a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Somebody in HubSpot's own pages.
+    Person,
+    /// The app, by the API.
+    App,
+}
+
 /// What happened to a record, in HubSpot's words.
 #[derive(Debug, Clone)]
 pub(crate) struct Happening {
+    pub(crate) source: Source,
     /// Such as `contact.creation`.
     pub(crate) subscription: String,
     pub(crate) object_id: u64,
@@ -91,6 +106,10 @@ pub(crate) fn send(universe: &Arc<Universe>, hub_id: i64, happenings: &[Happenin
     let events: Vec<Value> = happenings
         .iter()
         .map(|happening| {
+            let (change_source, source_id) = match happening.source {
+                Source::Person => ("CRM_UI", "userId:1".to_owned()),
+                Source::App => ("INTEGRATION", universe.app.app_id.to_string()),
+            };
             let mut event = json!({
                 "eventId": universe.outbox.next_event_id(),
                 "subscriptionId": 4_000_001,
@@ -100,7 +119,8 @@ pub(crate) fn send(universe: &Arc<Universe>, hub_id: i64, happenings: &[Happenin
                 "subscriptionType": happening.subscription,
                 "attemptNumber": 0,
                 "objectId": happening.object_id,
-                "changeSource": "CRM_UI",
+                "changeSource": change_source,
+                "sourceId": source_id,
             });
             if let (Some(event), Some(more)) = (event.as_object_mut(), happening.more.as_object()) {
                 event.extend(more.clone());

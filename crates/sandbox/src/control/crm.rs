@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Control, Refused};
-use crate::crm::graph::{Category, End, TypeKey};
 use crate::crm::portal::PortalState;
 use crate::crm::writes::{Changes, PRIMARY_COMPANY, moment};
 use crate::crm::{COMPANY, CONTACT, DEAL, Kind};
-use crate::webhooks::{self, Happening};
+use crate::webhooks::{self, Happening, Source};
 
 /// A contact to add.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -33,24 +32,7 @@ pub struct Contact {
     pub company: Option<u64>,
 }
 
-/// A link between two records.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Link {
-    /// Object type of the first record, as paths name it.
-    pub from_type: String,
-    /// Its id.
-    pub from: u64,
-    /// Object type of the second record.
-    pub to_type: String,
-    /// Its id.
-    pub to: u64,
-    /// The label of the link, such as `Primary`; none is the unlabelled type.
-    #[serde(default)]
-    pub label: Option<String>,
-}
-
-fn kind_named(state: &PortalState, name: &str) -> Result<Kind, Refused> {
+pub(super) fn kind_named(state: &PortalState, name: &str) -> Result<Kind, Refused> {
     state
         .resolve_kind(name)
         .map_err(|_| Refused(format!("there is no object type {name}")))
@@ -239,6 +221,7 @@ impl Control {
         let kind = kind_named(&state, object_type)?;
         let new = self.universe.rules().merge_makes_new_record;
         let both = primary != merged;
+        let moved = moved(&state, kind, primary, merged);
         let survivor = both
             .then(|| state.merge(kind, primary, merged, new, self.universe.now()))
             .flatten()
@@ -252,40 +235,10 @@ impl Control {
             "primaryObjectId": primary,
             "mergedObjectIds": lost,
             "newObjectId": survivor,
-            "numberOfPropertiesMoved": 1,
+            "numberOfPropertiesMoved": moved,
         });
         self.tell(hub_id, kind, "merge", survivor, more);
         Ok(survivor)
-    }
-
-    /// Links two records by hand.
-    pub fn link(&self, hub_id: i64, link: &Link) -> Result<(), Refused> {
-        let portal = self.portal(hub_id)?;
-        let mut state = portal.state();
-        let (from, to) = ends(&state, link)?;
-        let found = state
-            .kinds
-            .iter()
-            .find(|k| k.from == from.0 && k.to == to.0 && k.label == link.label)
-            .map(|k| (k.category, k.id));
-        let key: TypeKey = found.ok_or_else(|| Refused("there is no such label".to_owned()))?;
-        state.link(from, to, key);
-        by_hand(&mut state, from, to);
-        drop(state);
-        self.tell_link(hub_id, from, to, key, false);
-        Ok(())
-    }
-
-    /// Removes a link by hand.
-    pub fn unlink(&self, hub_id: i64, link: &Link) -> Result<(), Refused> {
-        let portal = self.portal(hub_id)?;
-        let mut state = portal.state();
-        let (from, to) = ends(&state, link)?;
-        state.unlink(from, to);
-        by_hand(&mut state, from, to);
-        drop(state);
-        self.tell_link(hub_id, from, to, (Category::HubspotDefined, 279), true);
-        Ok(())
     }
 
     /// Makes contacts of the recipients of up to `count` orphaned gifts (rows, by id) and returns their e-mails.
@@ -334,6 +287,7 @@ impl Control {
     fn tell(&self, hub_id: i64, kind: Kind, happened: &str, object_id: u64, more: Value) {
         if let Some(noun) = noun(kind) {
             let happening = Happening {
+                source: Source::Person,
                 subscription: format!("{noun}.{happened}"),
                 object_id,
                 more,
@@ -341,20 +295,20 @@ impl Control {
             webhooks::send(&self.universe, hub_id, &[happening]);
         }
     }
+}
 
-    fn tell_link(&self, hub_id: i64, from: End, to: End, key: TypeKey, removed: bool) {
-        let (Some(a), Some(b)) = (noun(from.0), noun(to.0)) else {
-            return;
-        };
-        let more = json!({
-            "associationType": format!("{a}_to_{b}").to_uppercase(),
-            "fromObjectId": from.1,
-            "toObjectId": to.1,
-            "associationRemoved": removed,
-            "isPrimaryAssociation": key == PRIMARY_COMPANY,
-        });
-        self.tell(hub_id, from.0, "associationChange", from.1, more);
-    }
+/// How many values the survivor of a merge takes over, because it has none of its own.
+fn moved(state: &PortalState, kind: Kind, primary: u64, merged: u64) -> usize {
+    let find = |id| state.store(kind)?.find(id);
+    let (Some(winner), Some(lost)) = (find(primary), find(merged)) else {
+        return 0;
+    };
+    let definition = &state.definitions[&kind];
+    lost.values
+        .keys()
+        .filter(|name| winner.value(name).is_none())
+        .filter(|name| definition.property(name).is_some_and(|p| !p.read_only))
+        .count()
 }
 
 fn checked(
@@ -367,25 +321,4 @@ fn checked(
         let messages: Vec<String> = problems.into_iter().map(|p| p.message).collect();
         Refused(messages.join("; "))
     })
-}
-
-fn ends(state: &PortalState, link: &Link) -> Result<(End, End), Refused> {
-    let from = (kind_named(state, &link.from_type)?, link.from);
-    let to = (kind_named(state, &link.to_type)?, link.to);
-    for (kind, id) in [from, to] {
-        if state
-            .store(kind)
-            .is_none_or(|store| store.find(id).is_none())
-        {
-            return Err(Refused(format!("there is no record {id}")));
-        }
-    }
-    Ok((from, to))
-}
-
-fn by_hand(state: &mut PortalState, from: End, to: End) {
-    if from.0.is_custom() || to.0.is_custom() {
-        state.manual.insert((from, to));
-        state.manual.insert((to, from));
-    }
 }

@@ -3,6 +3,7 @@
 
 mod crm;
 pub(crate) mod http;
+mod links;
 mod thnks;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
-pub use self::crm::{Contact, Link};
+pub use self::crm::Contact;
+pub use self::links::Link;
 pub use self::thnks::{Change, OrganizationSettings, Sent};
 
 use crate::config::WorldSpec;

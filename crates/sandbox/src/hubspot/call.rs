@@ -10,6 +10,7 @@ use super::scopes::Need;
 use crate::crm::portal::UnknownKind;
 use crate::crm::{Kind, PortalState};
 use crate::rules::Rules;
+use crate::webhooks::Touched;
 
 /// A call with its portal locked.
 pub(crate) struct Call<'a> {
@@ -25,6 +26,8 @@ pub(crate) struct Call<'a> {
     pub(crate) refuse_first: usize,
     /// Whether the path was one of the v3 associations API, which answers in other words.
     pub(crate) legacy: bool,
+    /// The links that the call changes; none when no webhooks go out.
+    pub(crate) touched: Option<Touched>,
 }
 
 impl Call<'_> {

@@ -17,6 +17,7 @@ use crate::faults::{Action, Fault, FaultBody};
 use crate::listen::Scissors;
 use crate::log::Entry;
 use crate::universe::{Universe, lock};
+use crate::webhooks::{self, Source, Touched};
 
 /// The largest body the API takes, in bytes; a batch of 100 long messages fits.
 pub(crate) const BODY_LIMIT: usize = 16 * 1024 * 1024;
@@ -94,7 +95,12 @@ struct Incoming<'a> {
     body: &'a Bytes,
 }
 
-fn judge(universe: &Universe, call: &Incoming<'_>, route: &Route, refuse_first: usize) -> Answer {
+fn judge(
+    universe: &Arc<Universe>,
+    call: &Incoming<'_>,
+    route: &Route,
+    refuse_first: usize,
+) -> Answer {
     let now = universe.now();
     let rules = universe.rules();
     let access = match authenticate(universe, call.headers) {
@@ -133,9 +139,13 @@ fn judge(universe: &Universe, call: &Incoming<'_>, route: &Route, refuse_first: 
         body: call.body,
         refuse_first,
         legacy: route.legacy,
+        touched: universe.outbox.target().map(|_| Touched::default()),
     };
     let answer = (route.run)(&mut judged).unwrap_or_else(|refusal| refusal);
+    let touched = judged.touched.take().unwrap_or_default();
+    let told = touched.into_happenings(&state, Source::App);
     drop(state);
+    webhooks::send(universe, access.hub_id, &told);
     if answer.status == 204 && *call.method == Method::DELETE && route.kind == "account.uninstall" {
         let ends = rules.uninstall_stops_access_tokens;
         lock(&universe.tokens).uninstall(access.hub_id, ends);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{noun, row, type_of};
+use super::{noun, row, touch, type_of};
 use crate::crm::graph::{Category, TypeKey};
 use crate::crm::{AssociationKind, Kind};
 use crate::hubspot::call::Call;
@@ -169,6 +169,7 @@ pub(crate) fn associate_default(call: &mut Call<'_>) -> Outcome {
 
 pub(super) fn link_default(call: &mut Call<'_>, kind: &AssociationKind, from: u64, to: u64) {
     let key = (kind.category, kind.id);
+    touch(call, (kind.from, from), (kind.to, to));
     call.state.link((kind.from, from), (kind.to, to), key);
 }
 
@@ -295,6 +296,7 @@ pub(super) fn write_types(
     to: crate::crm::graph::End,
     keys: &[TypeKey],
 ) {
+    touch(call, from, to);
     let labelled = |call: &Call<'_>, key: TypeKey| {
         type_of(call, from.0, to.0, key).is_some_and(|k| k.label.is_some())
     };
@@ -350,6 +352,7 @@ pub(crate) fn archive(call: &mut Call<'_>) -> Outcome {
         };
         for target in many {
             if let (Ok(a), Ok(b)) = (input.from.text().parse(), target.text().parse()) {
+                touch(call, (from, a), (to, b));
                 call.state.unlink((from, a), (to, b));
             }
         }
@@ -367,6 +370,7 @@ pub(crate) fn archive_labels(call: &mut Call<'_>) -> Outcome {
         let (Ok(a), Ok(b)) = (input.from.text().parse(), input.to.text().parse()) else {
             continue;
         };
+        touch(call, (from, a), (to, b));
         for key in keys {
             let Some(kind) = type_of(call, from, to, key).cloned() else {
                 continue;

@@ -7,9 +7,18 @@ pub(crate) mod single;
 use serde_json::{Value, json};
 
 use super::call::Call;
-use crate::crm::graph::{Link, TypeKey};
-use crate::crm::{AssociationKind, Kind};
+use crate::crm::graph::{End, Link, TypeKey};
+use crate::crm::{AssociationKind, CONTACT, Kind};
 use crate::rules::ObjectIdForm;
+
+/// Notes a pair that the call is about to change, for the webhooks; free when there are none.
+fn touch(call: &mut Call<'_>, from: End, to: End) {
+    if let Some(touched) = &mut call.touched
+        && [from.0, to.0].contains(&CONTACT)
+    {
+        touched.note(call.state, from, to);
+    }
+}
 
 /// An id as this sandbox writes `toObjectId`.
 fn object_id(call: &Call<'_>, id: u64) -> Value {

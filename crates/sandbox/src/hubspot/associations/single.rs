@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::batch::{TypeInput, link_default, no_definition, types, write_types};
-use super::{noun, row};
+use super::{noun, row, touch};
 use crate::crm::Kind;
 use crate::hubspot::call::Call;
 use crate::hubspot::errors::{Answer, Outcome, invalid, not_found};
@@ -100,6 +100,7 @@ pub(crate) fn put(call: &mut Call<'_>) -> Outcome {
 pub(crate) fn delete(call: &mut Call<'_>) -> Outcome {
     let (from, to) = pair(call)?;
     let (from_id, to_id) = (call.id(1)?, call.id(3)?);
+    touch(call, (from, from_id), (to, to_id));
     call.state.unlink((from, from_id), (to, to_id));
     Ok(Answer::no_content())
 }
