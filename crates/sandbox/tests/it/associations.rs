@@ -269,6 +269,64 @@ async fn removing_a_link_removes_it_from_both_ends_and_deletion_drops_links() {
 }
 
 #[tokio::test]
+async fn archiving_links_takes_lists_and_forgives_pairs_that_are_not_linked() {
+    let bench = Bench::start().await;
+    let portal = bench.install().await;
+    portal.create_object().await;
+    let thnks = record(&portal).await;
+    let (one, two, kept) = (
+        portal.contact("one@x.example").await,
+        portal.contact("two@x.example").await,
+        portal.contact("kept@x.example").await,
+    );
+    let links =
+        [&one, &two, &kept].map(|to| json!({"from": {"id": thnks}, "to": {"id": to.as_str()}}));
+    let default = "/crm/associations/2026-09/p_thnks/contacts/batch/associate/default";
+    let reply = portal.post(default, json!({"inputs": links})).await;
+    assert_eq!(reply.status, 200);
+    let path = "/crm/associations/2026-09/p_thnks/contacts/batch/archive";
+    for bad in [
+        json!({"inputs": []}),
+        json!({"inputs": [{"from": {"id": thnks}}]}),
+        json!({"inputs": [{"from": {"id": thnks}, "to": {"id": one}}]}),
+        json!({"inputs": [{"from": {"id": thnks}, "to": [{"id": one}, {"id": "x"}]}]}),
+        json!({"inputs": vec![json!({"from": {"id": thnks}, "to": [{"id": one}]}); 2_001]}),
+    ] {
+        let reply = portal.post(path, bad).await;
+        assert_eq!(reply.status, 400, "{}", reply.body);
+    }
+    let linked = async || {
+        let list = format!("/crm/objects/2026-09/p_thnks/{thnks}/associations/contacts");
+        let rows = portal.get(&list).await.body["results"].clone();
+        rows.as_array().unwrap().len()
+    };
+    assert_eq!(linked().await, 3, "a refused batch changes nothing");
+    let body = json!({"inputs": [
+        {"from": {"id": thnks}, "to": [{"id": one}, {"id": two}, {"id": "1"}]},
+        {"from": {"id": "1"}, "to": [{"id": kept}]},
+    ]});
+    for _ in 0..2 {
+        let reply = portal.post(path, body.clone()).await;
+        assert_eq!((reply.status.as_u16(), reply.body), (204, Value::Null));
+        assert_eq!(linked().await, 1);
+    }
+    // The id of a merged contact leads to the one that is left.
+    let merge = json!({"primaryObjectId": kept, "objectIdToMerge": one});
+    let merged = portal
+        .post("/crm/objects/2026-09/contacts/merge", merge)
+        .await;
+    assert_eq!(merged.status, 200);
+    let body = json!({"inputs": [{"from": {"id": thnks}, "to": [{"id": one}]}]});
+    assert_eq!(portal.post(path, body).await.status, 204);
+    assert_eq!(linked().await, 0);
+    let unknown = "/crm/associations/2026-09/p_nothing/contacts/batch/archive";
+    assert_eq!(
+        portal.post(unknown, json!({"inputs": []})).await.status,
+        404
+    );
+}
+
+#[tokio::test]
 async fn labels_are_listed_in_both_directions() {
     let bench = Bench::start().await;
     let portal = bench.install().await;

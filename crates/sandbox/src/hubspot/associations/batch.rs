@@ -337,27 +337,43 @@ struct Archive {
 #[serde(untagged)]
 enum OneOrMany {
     Many(Vec<Id>),
+    /// The v3 API's way.
     One(Id),
 }
 
-/// `POST …/batch/archive`: 204.
+/// The number in an id, or the refusal of the whole batch.
+fn number(id: &Id) -> Result<u64, Answer> {
+    let text = id.text();
+    text.parse()
+        .map_err(|_| invalid(format!("Invalid object id {text}")))
+}
+
+/// `POST …/batch/archive`: 204; a pair that is not linked is harmless, and the id of a merged record leads to its
+/// survivor.
 pub(crate) fn archive(call: &mut Call<'_>) -> Outcome {
     let (from, to) = pair(call)?;
     let asked: Batch<Archive> = call.json()?;
     check_size(asked.inputs.len(), CREATE_LIMIT)?;
+    let mut pairs = Vec::new();
     for input in &asked.inputs {
         let many = match &input.to {
             OneOrMany::Many(many) => many.as_slice(),
-            OneOrMany::One(one) => std::slice::from_ref(one),
+            OneOrMany::One(one) if call.legacy => std::slice::from_ref(one),
+            OneOrMany::One(_) => return Err(invalid("Invalid input JSON: to must be a list")),
         };
         for target in many {
-            if let (Ok(a), Ok(b)) = (input.from.text().parse(), target.text().parse()) {
-                touch(call, (from, a), (to, b));
-                call.state.unlink((from, a), (to, b));
-            }
+            pairs.push((number(&input.from)?, number(target)?));
         }
     }
-    Ok(Answer::no_content().wrote(asked.inputs.len(), Vec::new(), Vec::new()))
+    let mut ids = Vec::new();
+    for (from_id, to_id) in pairs {
+        let resolve = |kind, id| call.state.store(kind).map_or(id, |store| store.resolve(id));
+        let (from_id, to_id) = (resolve(from, from_id), resolve(to, to_id));
+        touch(call, (from, from_id), (to, to_id));
+        call.state.unlink((from, from_id), (to, to_id));
+        ids.push(format!("{from_id}>{to_id}"));
+    }
+    Ok(Answer::no_content().wrote(asked.inputs.len(), ids, Vec::new()))
 }
 
 /// `POST …/batch/labels/archive`: 204; removing the unlabelled type removes the link.
