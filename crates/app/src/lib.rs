@@ -13,6 +13,8 @@ pub mod connect;
 pub mod dashboard;
 pub mod disconnect;
 pub mod engine;
+pub mod erase;
+pub mod events;
 pub mod failures;
 pub mod install;
 pub mod operator;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::RunId;
 
-use crate::{App, Error};
+use crate::{App, Error, erase};
 
 /// How many portals one transaction plans for.
 const BATCH: i64 = 100;
@@ -23,6 +23,16 @@ pub async fn insert_due_runs(app: &App) -> Result<usize, Error> {
             return Ok(inserted);
         }
     }
+}
+
+/// Asks for runs in the portals of which HubSpot has told something, and carries out erasures; returns whether there was
+/// anything.
+pub async fn take_events(app: &App) -> Result<bool, Error> {
+    let erased = erase::run_due(app).await?;
+    let mut tx = app.db.begin_unscoped().await?;
+    let asked = store::hubspot_events::ask_for_runs(&mut tx, BATCH, app.now()).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(erased + asked > 0)
 }
 
 /// Takes up to `limit` runs to ring for.

@@ -1,14 +1,18 @@
 //! Values and rules of the product: no input or output, no async, no clock, no logging.
 //!
 //! Read in this order: who and what ([`ids`], [`status`], [`transaction`]), what HubSpot shows of it ([`record`],
-//! [`association`]), what the admin sees ([`money`], [`statistics`], [`portal`]), and how work is named and
+//! [`matching`], [`association`]), what HubSpot tells of contacts ([`event`]), what the
+//! admin sees ([`money`], [`statistics`], [`portal`]), and how work is named and
 //! spread ([`run`], [`schedule`]).
 
 pub mod association;
 pub mod breaker;
+pub mod event;
 pub mod failure;
 pub mod ids;
+pub mod matching;
 pub mod money;
+pub mod phone;
 pub mod portal;
 pub mod record;
 pub mod run;

@@ -18,18 +18,21 @@ pub enum RunKind {
     Sweep,
     /// Looks at all orphans again.
     Reassociate,
+    /// Looks into what HubSpot told of contacts, and links what people want linked now.
+    Link,
     /// Looks whether the portal's needs are met.
     Check,
 }
 
 impl RunKind {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Backfill,
         Self::Sync,
         Self::Resync,
         Self::Sweep,
         Self::Reassociate,
+        Self::Link,
         Self::Check,
     ];
 
@@ -41,6 +44,7 @@ impl RunKind {
             Self::Resync => "resync",
             Self::Sweep => "sweep",
             Self::Reassociate => "reassociate",
+            Self::Link => "link",
             Self::Check => "check",
         }
     }
@@ -54,10 +58,11 @@ impl RunKind {
     pub fn priority(self) -> i16 {
         match self {
             Self::Check => 0,
-            Self::Reassociate => 1,
-            Self::Sync => 2,
-            Self::Backfill | Self::Resync => 3,
-            Self::Sweep => 4,
+            Self::Link => 1,
+            Self::Reassociate => 2,
+            Self::Sync => 3,
+            Self::Backfill | Self::Resync => 4,
+            Self::Sweep => 5,
         }
     }
 
@@ -65,7 +70,7 @@ impl RunKind {
     pub fn reads(self) -> bool {
         match self {
             Self::Backfill | Self::Sync | Self::Resync | Self::Sweep => true,
-            Self::Reassociate | Self::Check => false,
+            Self::Reassociate | Self::Link | Self::Check => false,
         }
     }
 

@@ -114,6 +114,27 @@ impl Transaction {
     pub fn recipient_key(&self) -> Option<String> {
         self.recipient.email.as_deref().and_then(text::email_key)
     }
+
+    /// The recipient's telephone number as it is compared with HubSpot's contacts: only of a gift by text message, or of one
+    /// without an address.
+    pub fn recipient_phone_key(&self) -> Option<String> {
+        let is_by_phone =
+            self.delivery_type == Some(DeliveryType::Sms) || self.recipient_key().is_none();
+        let phone = self.recipient.phone.as_deref().filter(|_| is_by_phone)?;
+        crate::phone::key(phone)
+    }
+
+    /// The transaction without anything of its recipient's: name, address, number, the sender's words to them, and the page
+    /// at Thnks that shows these. What it cost and what became of it stays.
+    #[must_use]
+    pub fn erased(self) -> Self {
+        Self {
+            message: None,
+            tracking_url: None,
+            recipient: Person::default(),
+            ..self
+        }
+    }
 }
 
 /// A row that Thnks sent and that cannot be a [`Transaction`]: kept and shown, never written to HubSpot.

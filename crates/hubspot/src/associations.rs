@@ -281,15 +281,56 @@ impl Portal {
                         .extend(batch.faults.iter().flat_map(refused_links));
                 }
                 Err(error) if is_about_rows(&error) => {
-                    let fault = error.refusal().map(|refusal| refusal.fault.clone());
-                    let fault = fault.unwrap_or_default();
-                    let refused = parts.refused(part).iter().map(|(from, to)| RefusedLink {
-                        from: Some(*from),
-                        to: Some(*to),
-                        category: fault.category.clone(),
-                        message: fault.message.clone(),
-                    });
-                    answer.refused.extend(refused);
+                    answer
+                        .refused
+                        .extend(refused_part(&error, parts.refused(part)));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Removes the links `pairs` (at most 1,000, from and to) with all their labels. A link that is not there is no error. A
+    /// batch that is refused as a whole is halved until the bad pairs stand alone.
+    pub async fn dissociate(
+        &self,
+        from: &str,
+        to: &str,
+        pairs: &[(RecordId, RecordId)],
+    ) -> Result<AssociateAnswer, Error> {
+        debug_assert!(pairs.len() <= limits::ASSOCIATIONS_PER_ARCHIVE);
+        let path = format!(
+            "/crm/associations/{API_VERSION}/{}/{}/batch/archive",
+            segment(from),
+            segment(to)
+        );
+        let mut answer = AssociateAnswer::default();
+        let mut parts = Parts::new(pairs);
+        while let Some(part) = parts.next() {
+            let inputs: Vec<_> = part
+                .iter()
+                .map(|(from, to)| serde_json::json!({"from": Id::from(*from), "to": [Id::from(*to)]}))
+                .collect();
+            let body = serde_json::json!({ "inputs": inputs });
+            let kind = "associations.archive";
+            let sent = self
+                .send(kind, Method::POST, path.clone(), &body, Effect::Idempotent)
+                .await;
+            match sent {
+                // 204: nothing to say.
+                Ok(bytes) if bytes.is_empty() => parts.accepted(true),
+                Ok(bytes) => {
+                    let batch: Batch<serde::de::IgnoredAny> = Batch::from_slice(&bytes)?;
+                    parts.accepted(batch.faults.is_empty());
+                    answer
+                        .refused
+                        .extend(batch.faults.iter().flat_map(refused_links));
+                }
+                Err(error) if is_about_rows(&error) => {
+                    answer
+                        .refused
+                        .extend(refused_part(&error, parts.refused(part)));
                 }
                 Err(error) => return Err(error),
             }
@@ -359,6 +400,20 @@ impl Associated {
         self.rows.remove(&id);
         self.failed.insert(id, reason.to_owned());
     }
+}
+
+/// The links of a part that was refused as a whole.
+fn refused_part(error: &Error, part: &[(RecordId, RecordId)]) -> Vec<RefusedLink> {
+    let fault = error.refusal().map(|refusal| refusal.fault.clone());
+    let fault = fault.unwrap_or_default();
+    part.iter()
+        .map(|(from, to)| RefusedLink {
+            from: Some(*from),
+            to: Some(*to),
+            category: fault.category.clone(),
+            message: fault.message.clone(),
+        })
+        .collect()
 }
 
 /// The links that one error is about: every pair of the ids it names.

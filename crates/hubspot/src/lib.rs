@@ -20,6 +20,7 @@ mod reading;
 mod retry;
 mod schemas;
 mod signature;
+pub mod webhooks;
 mod wire;
 
 pub use account::{Account, AccountType};
@@ -36,7 +37,7 @@ pub use oauth::{Grant, Pkce, TokenInfo};
 pub use objects::{RefusedRow, UpsertAnswer, UpsertRow, WrittenRow};
 pub use pipelines::DealStage;
 pub use portal::{CallCounts, Portal};
-pub use reading::{Contact, ContactsRead, Deal, DealsRead};
+pub use reading::{ContactsRead, Deal, DealsRead};
 pub use schemas::{
     AssociationDefinition, PropertiesAnswer, PropertyDefinition, PropertyOption, Schema,
 };

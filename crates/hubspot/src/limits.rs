@@ -20,6 +20,18 @@ pub const OBJECTS_PER_BATCH: usize = 100;
 pub const ASSOCIATIONS_PER_READ: usize = 1_000;
 /// Inputs of one batch create of associations (§5).
 pub const ASSOCIATIONS_PER_CREATE: usize = 2_000;
+/// Links of one batch archive: HubSpot names no limit of its own, so that of a batch create's smaller sibling holds (§5).
+pub const ASSOCIATIONS_PER_ARCHIVE: usize = 1_000;
+/// Results of one page of a search (§4.5).
+pub const SEARCH_PAGE: usize = 200;
+/// The furthest result that paging a search reaches (§4.5).
+pub const SEARCH_REACH: usize = 10_000 - SEARCH_PAGE;
+/// Values of one filter `IN`. HubSpot names no number; a body of 3,000 characters holds no more of an address' length.
+pub const SEARCH_VALUES: usize = 100;
+/// Characters of a search's values: of the 3,000 of the whole body (§4.5), the rest is left for the frame around them.
+pub const SEARCH_VALUE_CHARS: usize = 2_300;
+/// Between two searches: 5 a second are allowed to an account (§6).
+pub const SEARCH_SPACING: Duration = Duration::from_millis(250);
 /// Pages followed inside one row of associations; HubSpot's largest documented row has 50,000 entries (§5).
 pub(crate) const ASSOCIATION_PAGES: usize = 200;
 

@@ -3,28 +3,20 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use domain::RecordId;
+use domain::matching::Contact;
+use domain::text::email_key;
 use reqwest::Method;
 use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::batch::{Parts, is_about_rows};
 use crate::error::{Error, Fault};
 use crate::retry::Effect;
-use crate::wire::{Batch, Object};
+use crate::wire::{self, Batch, Object};
 use crate::{API_VERSION, CONTACTS, DEALS, Portal, limits};
-
-/// A contact, as far as linking needs it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Contact {
-    /// Its id. After a merge this is the surviving contact's, and differs from the one asked for.
-    pub id: RecordId,
-    /// Primary and additional addresses, as [`domain::text::email_key`] compares them.
-    pub emails: Vec<String>,
-    /// Its primary company.
-    pub company: Option<RecordId>,
-    /// The contacts that were merged into it.
-    pub merged: Vec<RecordId>,
-}
 
 /// A deal, as far as linking and reports need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +31,10 @@ pub struct Deal {
     pub is_closed: Option<bool>,
     /// In the deal's currency.
     pub amount: Option<Decimal>,
+    /// ISO 4217 code; `None` in the account's own currency.
+    pub currency: Option<String>,
+    /// When it was created.
+    pub created_at: Option<DateTime<Utc>>,
 }
 
 /// What a batch read of contacts brings.
@@ -71,13 +67,33 @@ impl Deal {
     }
 }
 
-const CONTACT_PROPERTIES: &[&str] = &[
+/// The last one is when somebody was last in touch with the contact.
+const CONTACT_PROPERTIES: [&str; 7] = [
     "email",
     "hs_additional_emails",
-    "associatedcompanyid",
+    "phone",
+    "mobilephone",
     "hs_merged_object_ids",
+    "createdate",
+    LAST_ACTIVITY,
 ];
-const DEAL_PROPERTIES: &[&str] = &["dealstage", "pipeline", "hs_is_closed", "amount"];
+const LAST_ACTIVITY: &str = "notes_last_updated";
+const DEAL_PROPERTIES: &[&str] = &[
+    "dealstage",
+    "pipeline",
+    "hs_is_closed",
+    "amount",
+    "deal_currency_code",
+    "createdate",
+];
+
+/// The properties of contacts to read, with the one that the portal has named for addresses.
+fn contact_properties(email_property: Option<&str>) -> Vec<&str> {
+    CONTACT_PROPERTIES
+        .into_iter()
+        .chain(email_property)
+        .collect()
+}
 
 /// The records that a batch read found, and HubSpot's words about the inputs that it refuses, by input.
 #[derive(Debug, Default)]
@@ -89,25 +105,85 @@ struct Found {
 impl Portal {
     /// The contacts that have one of `emails` (at most 100) as primary or additional address. An address without a contact
     /// has no row; two addresses of one contact have one.
-    pub async fn contacts_by_email(&self, emails: &[String]) -> Result<ContactsRead, Error> {
-        self.read_batch(
-            "contacts.read",
-            CONTACTS,
-            Some("email"),
-            emails,
-            CONTACT_PROPERTIES,
-        )
-        .await
-        .map(ContactsRead::from)
+    pub async fn contacts_by_email(
+        &self,
+        emails: &[String],
+        email_property: Option<&str>,
+    ) -> Result<ContactsRead, Error> {
+        let properties = contact_properties(email_property);
+        let found = self
+            .read_batch(
+                "contacts.read",
+                CONTACTS,
+                Some("email"),
+                emails,
+                &properties,
+            )
+            .await?;
+        Ok(found.into_contacts(email_property))
     }
 
     /// The contacts with these ids (at most 100). One that is gone has no row; one that was merged comes as the surviving
     /// contact.
-    pub async fn contacts_by_id(&self, ids: &[RecordId]) -> Result<ContactsRead, Error> {
+    pub async fn contacts_by_id(
+        &self,
+        ids: &[RecordId],
+        email_property: Option<&str>,
+    ) -> Result<ContactsRead, Error> {
         let ids: Vec<_> = ids.iter().map(RecordId::to_string).collect();
-        self.read_batch("contacts.read", CONTACTS, None, &ids, CONTACT_PROPERTIES)
-            .await
-            .map(ContactsRead::from)
+        let properties = contact_properties(email_property);
+        let found = self
+            .read_batch("contacts.read", CONTACTS, None, &ids, &properties)
+            .await?;
+        Ok(found.into_contacts(email_property))
+    }
+
+    /// The contacts of which any of `properties` has one of `values`, compared in lower case. Searches are few: for what no
+    /// batch read can find. HubSpot's index lags by seconds.
+    pub async fn contacts_having(
+        &self,
+        properties: &[&str],
+        values: &[String],
+        email_property: Option<&str>,
+    ) -> Result<Vec<Contact>, Error> {
+        let path = format!("/crm/objects/{API_VERSION}/{CONTACTS}/search");
+        let mut found = Vec::new();
+        for part in search_parts(values, properties.len()) {
+            let groups: Vec<_> = properties
+                .iter()
+                .map(|name| {
+                    json!({"filters": [{"propertyName": name, "operator": "IN", "values": part}]})
+                })
+                .collect();
+            let mut after = None;
+            loop {
+                let mut body = json!({
+                    "filterGroups": groups, "properties": contact_properties(email_property),
+                    "limit": limits::SEARCH_PAGE,
+                });
+                if let Some(after) = after {
+                    body["after"] = after;
+                }
+                let bytes = self
+                    .send(
+                        "contacts.search",
+                        Method::POST,
+                        path.clone(),
+                        &body,
+                        Effect::Read,
+                    )
+                    .await?;
+                let page: SearchPage = wire::read(&bytes)?;
+                found.extend(page.results);
+                // Searches have a budget of their own, of a second.
+                tokio::time::sleep(limits::SEARCH_SPACING).await;
+                after = page.paging.map(|paging| paging.next.after);
+                if after.is_none() || found.len() >= limits::SEARCH_REACH {
+                    break;
+                }
+            }
+        }
+        Ok(contacts(found, email_property))
     }
 
     /// The deals with these ids (at most 100); one that is gone has no row.
@@ -196,6 +272,13 @@ impl Portal {
 }
 
 impl Found {
+    fn into_contacts(self, email_property: Option<&str>) -> ContactsRead {
+        ContactsRead {
+            contacts: contacts(self.objects, email_property),
+            unreadable: self.unreadable,
+        }
+    }
+
     /// Takes the answer to `part` in. "Not found" is an answer. Any other error hides records that may exist: the inputs
     /// that it names are unreadable, and one that names none ends the read, for it must not pass for their absence.
     fn add(&mut self, part: &[String], batch: Batch<Object>) -> Result<(), Error> {
@@ -233,13 +316,41 @@ fn words(fault: &Fault) -> String {
     }
 }
 
-impl From<Found> for ContactsRead {
-    fn from(found: Found) -> Self {
-        Self {
-            contacts: contacts(found.objects),
-            unreadable: found.unreadable,
+/// A page of a search.
+#[derive(Deserialize)]
+struct SearchPage {
+    results: Vec<Object>,
+    paging: Option<SearchPaging>,
+}
+
+#[derive(Deserialize)]
+struct SearchPaging {
+    next: SearchNext,
+}
+
+#[derive(Deserialize)]
+struct SearchNext {
+    after: Value,
+}
+
+/// The values in parts that fit into a search with `groups` groups of filters: HubSpot counts its characters.
+fn search_parts(values: &[String], groups: usize) -> Vec<&[String]> {
+    let room = limits::SEARCH_VALUE_CHARS / groups.max(1);
+    let mut parts = Vec::new();
+    let (mut begin, mut used) = (0, 0);
+    for (at, value) in values.iter().enumerate() {
+        // Quotes and comma stand around each.
+        let size = value.len() + 3;
+        if at > begin && (used + size > room || at - begin >= limits::SEARCH_VALUES) {
+            parts.push(&values[begin..at]);
+            (begin, used) = (at, 0);
         }
+        used += size;
     }
+    if begin < values.len() {
+        parts.push(&values[begin..]);
+    }
+    parts
 }
 
 impl From<Object> for Deal {
@@ -255,31 +366,41 @@ impl From<Object> for Deal {
             amount: object
                 .property("amount")
                 .and_then(|amount| amount.parse().ok()),
+            currency: text("deal_currency_code"),
+            created_at: moment(&object, "createdate"),
         }
     }
 }
 
+/// A time that HubSpot writes as text.
+fn moment(object: &Object, name: &str) -> Option<DateTime<Utc>> {
+    object.property(name)?.parse().ok()
+}
+
 /// Each contact once, however many inputs led to it.
-fn contacts(found: Vec<Object>) -> Vec<Contact> {
+fn contacts(found: Vec<Object>, email_property: Option<&str>) -> Vec<Contact> {
     let mut seen = HashSet::new();
     found
         .into_iter()
         .filter(|object| seen.insert(object.id))
         .map(|object| {
-            let list =
-                |name| split_list(object.property(name).unwrap_or_default()).map(str::to_owned);
-            let mut emails: Vec<String> = list("email")
-                .chain(list("hs_additional_emails"))
-                .filter_map(|email| domain::text::email_key(&email))
-                .collect();
-            let mut known = HashSet::new();
-            emails.retain(|email| known.insert(email.clone()));
+            let list = |name: &str| {
+                split_list(object.property(name).unwrap_or_default()).map(str::to_owned)
+            };
+            let keys = |texts: Vec<String>| {
+                let mut keys: Vec<String> =
+                    texts.iter().filter_map(|text| email_key(text)).collect();
+                let mut known = HashSet::new();
+                keys.retain(|key| known.insert(key.clone()));
+                keys
+            };
             Contact {
                 id: object.id,
-                emails,
-                company: object
-                    .property("associatedcompanyid")
-                    .and_then(|id| id.parse().ok()),
+                emails: keys(list("email").chain(list("hs_additional_emails")).collect()),
+                property_emails: keys(email_property.map(list).into_iter().flatten().collect()),
+                phones: list("phone").chain(list("mobilephone")).collect(),
+                created_at: moment(&object, "createdate"),
+                active_at: moment(&object, LAST_ACTIVITY),
                 merged: list("hs_merged_object_ids")
                     .filter_map(|id| id.parse().ok())
                     .collect(),
@@ -303,18 +424,43 @@ mod tests {
     #[test]
     fn a_contact_is_read_once_with_all_its_addresses() {
         let row = r#"{"id":"5","properties":{"email":"Sam@A.example","hs_additional_emails":"old@a.example; sam@a.example ",
-            "associatedcompanyid":"77","hs_merged_object_ids":"3;4"}}"#;
+            "phone":"+1 555 0100","work_email":"S@work.example","createdate":"2026-01-02T03:04:05Z","hs_merged_object_ids":"3;4"}}"#;
         let body = format!(r#"{{"results":[{row},{row}]}}"#);
-        let found = contacts(Batch::from_slice(body.as_bytes()).unwrap().results);
+        let found = contacts(
+            Batch::from_slice(body.as_bytes()).unwrap().results,
+            Some("work_email"),
+        );
         assert_eq!(
             found,
             [Contact {
                 id: RecordId(5),
                 emails: vec!["sam@a.example".into(), "old@a.example".into()],
-                company: Some(RecordId(77)),
+                property_emails: vec!["s@work.example".into()],
+                phones: vec!["+1 555 0100".into()],
+                created_at: Some("2026-01-02T03:04:05Z".parse().unwrap()),
+                active_at: None,
                 merged: vec![RecordId(3), RecordId(4)],
             }]
         );
+    }
+
+    #[test]
+    fn a_search_is_cut_where_hubspot_would_refuse_it() {
+        let values: Vec<String> = (0..250)
+            .map(|n| format!("someone{n:03}@client.example"))
+            .collect();
+        for groups in [1, 2] {
+            let parts = search_parts(&values, groups);
+            assert_eq!(parts.concat(), values);
+            for part in parts {
+                let chars: usize = part.iter().map(|value| value.len() + 3).sum();
+                assert!(
+                    chars * groups <= limits::SEARCH_VALUE_CHARS
+                        && part.len() <= limits::SEARCH_VALUES
+                );
+            }
+        }
+        assert!(search_parts(&[], 1).is_empty());
     }
 
     #[test]
@@ -326,6 +472,8 @@ mod tests {
             pipeline: None,
             is_closed,
             amount: None,
+            currency: None,
+            created_at: None,
         };
         assert!(!deal(None, "won").is_open(&closed));
         assert!(deal(None, "new").is_open(&closed));

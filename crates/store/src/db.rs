@@ -20,7 +20,7 @@ const TIMEOUTS: [(&str, &str); 2] = [
     ("lock_timeout", "10s"),
 ];
 /// The channel on which new runs ring.
-const CHANNEL: &str = "runs";
+pub(crate) const CHANNEL: &str = "runs";
 
 /// The pool of connections of one process.
 #[derive(Debug, Clone)]
@@ -103,6 +103,8 @@ impl Doorbell {
     /// Waits for the next ring.
     pub async fn wait(&mut self) -> Result<(), Error> {
         self.listener.recv().await?;
+        // One look answers all that have rung meanwhile.
+        while self.listener.next_buffered().is_some() {}
         Ok(())
     }
 }

@@ -27,6 +27,10 @@ const RIGHTS: &[(&str, &str)] = &[
     ("sync_schedule", "SELECT, INSERT, UPDATE"),
     ("daily_totals", "SELECT, INSERT, UPDATE"),
     ("portal_totals", "SELECT, INSERT, UPDATE"),
+    ("hubspot_events", "SELECT, INSERT, UPDATE, DELETE"),
+    ("recipient_remedies", "SELECT, INSERT, UPDATE, DELETE"),
+    ("deal_facts", "SELECT, INSERT"),
+    ("erased_recipients", "SELECT, INSERT"),
 ];
 
 /// Runs the missing migrations as the role of `owner_url` and grants `app_role` its rights. May be run again.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::OrganizationId;
+use domain::matching::Rules;
 use domain::portal::{Need, PortalFacts};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
@@ -37,6 +38,8 @@ pub struct Portal {
     pub thnks_connected: bool,
     /// The Thnks organization's name.
     pub organization_name: Option<String>,
+    /// How its gifts are linked.
+    pub rules: Rules,
 }
 
 /// The association type that links the custom object with each kind of record; `None` where there is none.
@@ -154,7 +157,7 @@ pub async fn find(conn: &mut Conn, scope: PortalScope) -> Result<Option<Portal>,
         r#"SELECT p.organization_id, p.hub_domain, p.ui_domain, p.time_zone, p.object_type_id,
             p.association_types AS "association_types: Json<AssociationTypes>", p.needs AS "needs: Json<Vec<Need>>",
             p.synced_through, p.backfilled_at, p.paused_at, p.disconnected_at,
-            t.hub_id AS "thnks_hub_id?", t.organization_name AS "organization_name?"
+            p.association_rules AS "rules: Json<Rules>", t.hub_id AS "thnks_hub_id?", t.organization_name AS "organization_name?"
          FROM portals AS p LEFT JOIN thnks_connections AS t USING (hub_id)
          WHERE p.hub_id = $1"#,
         scope.hub_id().0
@@ -175,6 +178,7 @@ pub async fn find(conn: &mut Conn, scope: PortalScope) -> Result<Option<Portal>,
         disconnected_at: row.disconnected_at,
         thnks_connected: row.thnks_hub_id.is_some(),
         organization_name: row.organization_name,
+        rules: row.rules.0,
     }))
 }
 
@@ -190,6 +194,18 @@ pub async fn save_object(
         scope.hub_id().0,
         object_type_id,
         Json(association_types) as _
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Stores how gifts are linked.
+pub async fn save_rules(conn: &mut Conn, scope: PortalScope, rules: &Rules) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE portals SET association_rules = $2 WHERE hub_id = $1",
+        scope.hub_id().0,
+        Json(rules) as _
     )
     .execute(conn)
     .await?;

@@ -1,7 +1,7 @@
 //! What a failure looks like from outside: the only place that knows status codes. A page says what happened and what to
 //! do in plain sentences, with a request id; the cause goes to the log.
 
-use app::{connect, install, runs};
+use app::{connect, events, install, runs};
 use axum::Extension;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -31,6 +31,8 @@ pub enum Error {
     Install(install::Error),
     /// A run was not possible.
     Run(runs::Error),
+    /// A delivery of events was not taken.
+    Event(events::Error),
     /// Something inside failed.
     Internal(app::Error),
     /// A handler panicked.
@@ -195,7 +197,26 @@ impl Error {
                 "Not ready",
                 "The database does not answer.",
             ),
-            Self::Run(runs::Error::Internal(_)) | Self::Internal(_) | Self::Panicked => Problem::new(
+            Self::Event(events::Error::Unsigned(error)) => Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "bad_signature",
+                "This is not signed by HubSpot",
+                format!("Only HubSpot delivers here: {error}."),
+            )
+            .remedied_by(&[
+                "Deliveries carry X-HubSpot-Signature-v3 and X-HubSpot-Request-Timestamp; older versions are not accepted.",
+                "If HubSpot is the sender, compare PUBLIC_URL and HUBSPOT_CLIENT_SECRET with the app’s settings.",
+            ]),
+            Self::Event(events::Error::Unreadable) => Problem::new(
+                StatusCode::BAD_REQUEST,
+                "not_events",
+                "These are not events",
+                "The body must be a JSON list of events.",
+            ),
+            Self::Event(events::Error::Internal(_))
+            | Self::Run(runs::Error::Internal(_))
+            | Self::Internal(_)
+            | Self::Panicked => Problem::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",
                 "Something went wrong on our side",

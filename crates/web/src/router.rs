@@ -19,7 +19,7 @@ use crate::answer;
 use crate::error::Error;
 use crate::handlers::{
     assets, connect, dashboard, failures, health, install, landing, pause, portals, runs, session,
-    status,
+    status, webhooks,
 };
 
 /// The longest that an answer may take before it begins.
@@ -51,6 +51,8 @@ pub enum Kind {
     File,
     /// A word for load balancers.
     Probe,
+    /// Takes what another service signs and sends.
+    Hook,
 }
 
 /// One row.
@@ -93,7 +95,7 @@ const fn row(
 
 /// Every URL of the service.
 pub const ROUTES: &[Route] = {
-    use Kind::{Data, Events, File, Form, Page, Probe};
+    use Kind::{Data, Events, File, Form, Hook, Page, Probe};
     use Who::{Anyone, Owner, Session};
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
@@ -172,6 +174,9 @@ pub const ROUTES: &[Route] = {
             Form,
             || post(failures::dismiss),
         ),
+        row(POST, "/webhooks/hubspot", Anyone, Hook, || {
+            post(webhooks::hubspot)
+        }),
         row(POST, "/logout", Session, Form, || post(session::end)),
         row(GET, "/healthz", Anyone, Probe, || get(health::process)),
         row(GET, "/readyz", Anyone, Probe, || get(health::database)),

@@ -1,26 +1,24 @@
-//! Linking records: the contact by e-mail, its primary company, its open deals. Rows come sorted by recipient, so that
-//! each recipient is asked for once, and in strides as large as HubSpot's link calls take.
+//! Linking records: the contact, its companies, its open deals. Rows come sorted by recipient, so that each recipient is
+//! asked for once, and in strides as large as HubSpot's link calls take.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use domain::association::{self, Decision, Outcome, Plan};
+use domain::association::{self, DealFacts, Decision, Links, Outcome, PartOutcome, Plan};
 use domain::failure::Stage;
-use domain::run::{Phase, RunKind};
+use domain::matching::Reason;
+use domain::run::Phase;
 use domain::{RecordId, TransactionId};
-use futures::TryStreamExt;
 use hubspot::{COMPANIES, CONTACTS, DEALS, RefusedLink};
 use store::associations::Due;
 use store::portals::AssociationType;
 
-use super::recipients::{self, READ};
-use super::{Run, Stop, Target, a_few_at_a_time, count};
+use super::links::{link, unlink};
+use super::recipients::{Answer, Directory, Known, READ};
+use super::{Run, Stop, Target, count};
 use crate::App;
-use crate::setup::from_stored;
 
 /// Rows per stride: what one call that creates links takes.
 const STRIDE: i64 = 2_000;
-/// Inputs of a batch that creates links.
-const CREATE_LINKS: usize = 2_000;
 
 /// Links one stride; `false` when no row waits.
 pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bool, Stop> {
@@ -31,89 +29,119 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
         return Ok(false);
     }
     run.progress.phase = Phase::Linking;
-    let recipients = recipients::find(run, target, &due).await?;
-    let plans: Vec<(&Due, Plan)> = due
+    let answer = look_up(run, target, &due).await?;
+    let plans: Vec<Planned<'_>> = due
         .iter()
         .map(|row| {
-            let recipient = row
-                .recipient_key
-                .as_ref()
-                .and_then(|key| recipients.get(key));
-            (
+            let known = answer.known.get(&row.recipient);
+            let wanted = known.map(|known| known.wanted.clone()).unwrap_or_default();
+            // What could not be looked up may still be right: nothing is removed for the want of an answer.
+            let keep = match known {
+                Some(known) if known.trouble.is_empty() => row.keep,
+                _ => association::Keep::All,
+            };
+            Planned {
                 row,
-                recipient.map_or_else(Plan::default, |recipient| {
-                    association::plan(&row.links, &recipient.wanted)
-                }),
-            )
+                known,
+                plan: association::plan(&row.links, &wanted, keep),
+            }
         })
         .collect();
-    let types = &target.association_types;
-    let contacts = pairs(&plans, |plan| plan.contact.into_iter().collect());
-    let companies = pairs(&plans, |plan| plan.company.into_iter().collect());
-    let deals = pairs(&plans, |plan| plan.deals.iter().copied().collect());
-    let (contact, company, deal) = (
-        types.contact.as_ref(),
-        types.company.as_ref(),
-        types.deal.as_ref(),
-    );
-    let (contacts_refused, companies_refused, deals_refused) = tokio::try_join!(
-        link(run, target, CONTACTS, contact, &contacts),
-        link(run, target, COMPANIES, company, &companies),
-        link(run, target, DEALS, deal, &deals),
-    )?;
-    let refused = Refusals {
-        contacts: contacts_refused,
-        companies: companies_refused,
-        deals: deals_refused,
-    };
-
+    run.ensure_held(app).await?;
+    let refused = carry_out(run, target, &plans).await?;
     let lost = lost_records(run, target, &refused).await?;
+    save(app, run, &plans, &answer, &refused, &lost).await?;
+    Ok(true)
+}
 
+/// A row, what is known of its recipient, and what is to be done.
+struct Planned<'a> {
+    row: &'a Due,
+    known: Option<&'a Known>,
+    plan: Plan,
+}
+
+async fn look_up(run: &Run, target: &Target, due: &[Due]) -> Result<Answer, Stop> {
+    let directory = Directory {
+        portal: &run.portal,
+        scopes: &run.scopes,
+        rules: &run.rules,
+        types: &target.association_types,
+        told: &run.told,
+    };
+    let recipients: BTreeSet<_> = due.iter().map(|row| row.recipient.clone()).collect();
+    Ok(directory.find(&recipients).await?)
+}
+
+/// Makes and removes the links, one call per kind of object where there is anything to do.
+async fn carry_out(run: &Run, target: &Target, plans: &[Planned<'_>]) -> Result<Refusals, Stop> {
+    let types = &target.association_types;
+    let contacts = pairs(plans, |links| links.contact.into_iter().collect());
+    let companies = pairs(plans, |links| links.companies.iter().copied().collect());
+    let deals = pairs(plans, |links| links.deals.iter().copied().collect());
+    let (contacts, companies, deals) = tokio::try_join!(
+        change(run, target, CONTACTS, types.contact.as_ref(), &contacts),
+        change(run, target, COMPANIES, types.company.as_ref(), &companies),
+        change(run, target, DEALS, types.deal.as_ref(), &deals),
+    )?;
+    Ok(Refusals {
+        contacts,
+        companies,
+        deals,
+    })
+}
+
+/// Record and other end of links of one kind.
+type Pairs = Vec<(RecordId, RecordId)>;
+
+async fn change(
+    run: &Run,
+    target: &Target,
+    to: &str,
+    association_type: Option<&AssociationType>,
+    (create, remove): &(Pairs, Pairs),
+) -> Result<RefusedLinks, Stop> {
+    let mut refused = unlink(run, target, to, remove).await?;
+    refused.extend(link(run, target, to, association_type, create).await?);
+    Ok(refused)
+}
+
+/// Stores what became of a stride.
+async fn save(
+    app: &App,
+    run: &mut Run,
+    plans: &[Planned<'_>],
+    answer: &Answer,
+    refused: &Refusals,
+    lost: &[RecordId],
+) -> Result<(), Stop> {
     let now = app.now();
     let mut tx = run.begin(app).await?;
     let forgotten: HashSet<TransactionId> =
-        store::transactions::forget_lost(&mut tx, run.scope, &lost, run.asked_at)
+        store::transactions::forget_lost(&mut tx, run.scope, lost, run.asked_at)
             .await?
             .into_iter()
             .collect();
-    let decisions: Vec<(TransactionId, Decision)> = plans
-        .iter()
-        .filter(|(row, _)| !forgotten.contains(&row.id))
-        .map(|(row, plan)| {
-            let (made, mut refusals) = refused.split(row.record_id, plan);
-            let links = row.links.with(&made);
-            let found = row
-                .recipient_key
-                .as_ref()
-                .and_then(|key| recipients.get(key));
-            refusals.extend(found.iter().flat_map(|found| found.trouble.iter().cloned()));
-            let outcome = match (&row.recipient_key, found) {
-                _ if links.contact.is_some() => Outcome::Linked,
-                (None, _) => Outcome::NoIdentifier,
-                (Some(_), Some(_)) => Outcome::Refused,
-                (Some(_), None) => Outcome::NoContact,
-            };
-            let decision = Decision {
-                outcome,
-                identifiers: row.recipient_key.iter().cloned().collect(),
-                candidates: found
-                    .map(|found| found.candidates.clone())
-                    .unwrap_or_default(),
-                links,
-                refusals,
-                decided_at: now,
-                run_id: run.id,
-            };
-            (row.id.clone(), decision)
-        })
-        .collect();
-
-    store::associations::save(&mut tx, run.scope, &decisions).await?;
+    let (mut decisions, mut facts, mut made) = (Vec::new(), Vec::new(), Made::default());
+    for planned in plans.iter().filter(|one| !forgotten.contains(&one.row.id)) {
+        let (done, words) = refused.split(planned.row.record_id, &planned.plan);
+        made.add(&done.create);
+        let kept = done
+            .create
+            .deals
+            .iter()
+            .filter_map(|id| answer.deals.get(id));
+        facts.extend(kept.map(|kept: &DealFacts| (planned.row.id.clone(), kept.clone())));
+        let decision = decide(run, planned, &done, words, now);
+        decisions.push((planned.row.id.clone(), decision));
+    }
+    store::associations::save(&mut tx, run.scope, run.id, &decisions).await?;
+    store::associations::insert_deal_facts(&mut tx, run.scope, &facts, now).await?;
     run.counts.remade += count(forgotten.len());
     run.counts.associated += count(decisions.len());
-    run.counts.contacts += count(contacts.len()) - count(refused.contacts.len());
-    run.counts.companies += count(companies.len()) - count(refused.companies.len());
-    run.counts.deals += count(deals.len()) - count(refused.deals.len());
+    run.counts.contacts += made.contacts;
+    run.counts.companies += made.companies;
+    run.counts.deals += made.deals;
     for (id, decision) in &decisions {
         run.counts.orphans += i64::from(decision.links.contact.is_none());
         if let Some(words) = decision.refusals.first() {
@@ -122,11 +150,72 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
             failures.add(Stage::Link, "LINK_REFUSED", None, words, id.as_str());
         }
     }
-    if run.kind == RunKind::Reassociate {
+    if !run.kind.reads() {
         run.done += count(decisions.len());
     }
     run.commit(tx).await?;
-    Ok(true)
+    Ok(())
+}
+
+/// How many links were made, by kind.
+#[derive(Default)]
+struct Made {
+    contacts: i64,
+    companies: i64,
+    deals: i64,
+}
+
+impl Made {
+    fn add(&mut self, made: &Links) {
+        self.contacts += i64::from(made.contact.is_some());
+        self.companies += count(made.companies.len());
+        self.deals += count(made.deals.len());
+    }
+}
+
+/// The trace of what was looked for, found and done for one row.
+fn decide(
+    run: &Run,
+    planned: &Planned<'_>,
+    done: &Plan,
+    mut refusals: Vec<String>,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Decision {
+    let Planned { row, known, plan } = planned;
+    let links = row.links.after(done);
+    let missed = plan.create.without(&done.create);
+    let found = known.map(|known| known.found.clone()).unwrap_or_default();
+    refusals.extend(known.iter().flat_map(|known| known.trouble.iter().cloned()));
+    let outcome = if links.contact.is_some() {
+        Outcome::Linked
+    } else if !refusals.is_empty() {
+        Outcome::Refused
+    } else if matches!(found.reason, Some(Reason::Rule(_))) {
+        Outcome::Several
+    } else if found.tried.is_empty() {
+        Outcome::NoIdentifier
+    } else {
+        Outcome::NoContact
+    };
+    let part = |looked: Option<PartOutcome>, missed: &BTreeSet<RecordId>| {
+        if missed.is_empty() {
+            looked.unwrap_or_default()
+        } else {
+            PartOutcome::Refused
+        }
+    };
+    Decision {
+        outcome,
+        companies: part(known.map(|known| known.companies), &missed.companies),
+        deals: part(known.map(|known| known.deals), &missed.deals),
+        tried: found.tried,
+        candidates: found.candidates,
+        reason: found.reason,
+        links,
+        refusals,
+        decided_at: now,
+        run_id: Some(run.id),
+    }
 }
 
 /// The records among refused links that are gone at HubSpot, or are part of another one now. No call while no link was
@@ -153,60 +242,19 @@ async fn lost_records(
     Ok(lost)
 }
 
-/// Record and other end of every link that the plans want of one kind.
-fn pairs(
-    plans: &[(&Due, Plan)],
-    ends: impl Fn(&Plan) -> Vec<RecordId>,
-) -> Vec<(RecordId, RecordId)> {
-    plans
-        .iter()
-        .flat_map(|(row, plan)| ends(plan).into_iter().map(|end| (row.record_id, end)))
-        .collect()
-}
-
-/// Makes the links; returns those that HubSpot refused, with its words.
-async fn link(
-    run: &Run,
-    target: &Target,
-    to: &str,
-    association_type: Option<&AssociationType>,
-    pairs: &[(RecordId, RecordId)],
-) -> Result<RefusedLinks, Stop> {
-    let mut refused = HashMap::new();
-    let Some(association_type) = association_type else {
-        refused.extend(pairs.iter().map(|pair| {
-            let refusal = RefusedLink {
-                from: Some(pair.0),
-                to: Some(pair.1),
-                category: "NOT_ASSOCIABLE".to_owned(),
-                message: format!("the Thnks object cannot be associated with {to}"),
-            };
-            (*pair, refusal)
-        }));
-        return Ok(refused);
-    };
-    let association_type = from_stored(association_type);
-    let object_type_id = target.object_type_id.as_str();
-    let mut answers = a_few_at_a_time(pairs.chunks(CREATE_LINKS).map(|part| async move {
-        let portal = &run.portal;
-        let answer = portal.associate(object_type_id, to, association_type, part);
-        Ok::<_, hubspot::Error>((part, answer.await?))
-    }));
-    while let Some((part, answer)) = answers.try_next().await? {
-        for link in answer.refused {
-            // An end that HubSpot does not name may be any: none of these counts as made, all can be tried again.
-            let hit = part.iter().filter(|(from, to)| {
-                link.from.is_none_or(|named| named == *from)
-                    && link.to.is_none_or(|named| named == *to)
-            });
-            refused.extend(hit.map(|pair| (*pair, link.clone())));
-        }
+/// Record and other end of every link of one kind in the plans.
+fn pairs(plans: &[Planned<'_>], ends: fn(&Links) -> Vec<RecordId>) -> (Pairs, Pairs) {
+    let (mut create, mut remove) = (Vec::new(), Vec::new());
+    for Planned { row, plan, .. } in plans {
+        let to = |ends: Vec<RecordId>| ends.into_iter().map(|end| (row.record_id, end));
+        create.extend(to(ends(&plan.create)));
+        remove.extend(to(ends(&plan.remove)));
     }
-    Ok(refused)
+    (create, remove)
 }
 
-/// Record and other end of links that HubSpot refused, with its words.
-type RefusedLinks = HashMap<(RecordId, RecordId), RefusedLink>;
+/// Record and other end of links that HubSpot refused to make or to remove, with its words.
+pub(super) type RefusedLinks = HashMap<(RecordId, RecordId), RefusedLink>;
 
 struct Refusals {
     contacts: RefusedLinks,
@@ -215,26 +263,29 @@ struct Refusals {
 }
 
 impl Refusals {
-    /// The part of a plan that was made, and HubSpot's words about the rest.
+    /// The part of a plan that was done, and HubSpot's words about the rest.
     fn split(&self, record: RecordId, plan: &Plan) -> (Plan, Vec<String>) {
         let mut words = BTreeSet::new();
-        let mut made = |refused: &RefusedLinks, end: &RecordId| match refused.get(&(record, *end)) {
+        let mut done = |refused: &RefusedLinks, end: &RecordId| match refused.get(&(record, *end)) {
             Some(refusal) => {
                 words.insert(refusal.message.clone());
                 false
             }
             None => true,
         };
+        let mut part = |links: &Links| Links {
+            contact: links.contact.filter(|end| done(&self.contacts, end)),
+            companies: kept(&links.companies, |end| done(&self.companies, end)),
+            deals: kept(&links.deals, |end| done(&self.deals, end)),
+        };
         let plan = Plan {
-            contact: plan.contact.filter(|end| made(&self.contacts, end)),
-            company: plan.company.filter(|end| made(&self.companies, end)),
-            deals: plan
-                .deals
-                .iter()
-                .filter(|end| made(&self.deals, end))
-                .copied()
-                .collect(),
+            create: part(&plan.create),
+            remove: part(&plan.remove),
         };
         (plan, words.into_iter().collect())
     }
+}
+
+fn kept(ends: &BTreeSet<RecordId>, mut keep: impl FnMut(&RecordId) -> bool) -> BTreeSet<RecordId> {
+    ends.iter().filter(|end| keep(end)).copied().collect()
 }

@@ -2,17 +2,21 @@
 //! or somebody else must act first.
 //!
 //! Every step reads what is stored, does what is missing and may be done twice. Reading comes first, so that the total
-//! is known; then writing, 100 records a call; then linking, recipients in order, so that each is asked for once.
+//! is known; then writing, 100 records a call; then following up on what HubSpot told of contacts; then linking,
+//! recipients in order, so that each is asked for once.
 
 mod associate;
+mod follow;
+mod links;
 mod prepare;
 mod pull;
-mod recipients;
+pub(crate) mod recipients;
 mod settle;
 mod write;
 
 use std::time::Duration;
 
+use domain::matching::{Contact, Rules};
 use domain::portal::Need;
 use domain::run::{Phase, RunKind, RunState};
 use domain::{RunId, TransactionId};
@@ -109,6 +113,10 @@ struct Run {
     total: Option<i64>,
     portal: hubspot::Portal,
     scopes: Vec<String>,
+    /// How the portal's gifts are linked.
+    rules: Rules,
+    /// Contacts that HubSpot's events have led to in this slice: they need not be asked for again.
+    told: Vec<Contact>,
     /// When the lease was last known to be ours.
     held_at: std::time::Instant,
 }
@@ -173,21 +181,33 @@ async fn slice(
         return Ok(true);
     };
     while step(app, run, &target).await? {
-        if shutdown.is_cancelled() || Instant::now() >= deadline {
+        let is_over = shutdown.is_cancelled() || Instant::now() >= deadline;
+        if is_over || gives_way(app, run).await? {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
+/// Whether a more urgent run of the same portal waits: a person, or an event that just came in.
+async fn gives_way(app: &App, run: &Run) -> Result<bool, Stop> {
+    let mut tx = app.db.begin_unscoped().await?;
+    Ok(runs::is_outranked(&mut tx, run.scope, run.kind).await?)
+}
+
 /// One bounded piece of work; `false` when there is nothing left to do.
 async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bool, Stop> {
-    let begun = if run.kind == RunKind::Reassociate {
-        mark_orphans(app, run).await?
-    } else {
-        pull::step(app, run).await?
+    let begun = match run.kind {
+        RunKind::Reassociate => mark_orphans(app, run).await?,
+        RunKind::Link | RunKind::Check => false,
+        RunKind::Backfill | RunKind::Sync | RunKind::Resync | RunKind::Sweep => {
+            pull::step(app, run).await?
+        }
     };
-    Ok(begun || write::step(app, run, target).await? || associate::step(app, run, target).await?)
+    Ok(begun
+        || write::step(app, run, target).await?
+        || follow::step(app, run, target).await?
+        || associate::step(app, run, target).await?)
 }
 
 /// Marks all orphans once, so that linking looks at them again.
@@ -196,7 +216,7 @@ async fn mark_orphans(app: &App, run: &mut Run) -> Result<bool, Stop> {
         return Ok(false);
     }
     let mut tx = run.begin(app).await?;
-    store::associations::mark_orphans_due(&mut tx, run.scope).await?;
+    store::associations::mark_orphans_due(&mut tx, run.scope, run.rules.phone, None).await?;
     run.total = Some(store::associations::count_due(&mut tx, run.scope).await?);
     run.progress.marked = true;
     run.progress.phase = Phase::Linking;
@@ -230,9 +250,14 @@ impl Run {
             .await?
             .map(|grant| grant.scopes)
             .unwrap_or_default();
+        let rules = store::portals::find(&mut tx, scope)
+            .await?
+            .map(|portal| portal.rules)
+            .unwrap_or_default();
         let class = match claimed.kind {
             RunKind::Backfill | RunKind::Resync | RunKind::Sweep => hubspot::CallClass::Backfill,
             RunKind::Sync => hubspot::CallClass::Sync,
+            RunKind::Link => hubspot::CallClass::Webhook,
             RunKind::Reassociate | RunKind::Check => hubspot::CallClass::Interactive,
         };
         let counts: Counts = serde_json::from_value(claimed.counts).unwrap_or_default();
@@ -252,6 +277,8 @@ impl Run {
                 .hubspot
                 .portal(scope.hub_id(), access::tokens(app), class),
             scopes,
+            rules,
+            told: Vec::new(),
             held_at: std::time::Instant::now(),
         })
     }

@@ -112,7 +112,10 @@ async fn set_up(app: &App, run: &mut Run, portal: &Portal) -> Result<Target, Sto
     )
     .await?;
     store::portals::save_needs(&mut tx, run.scope, &[], None, now).await?;
-    let asks_for_work = matches!(run.kind, RunKind::Check | RunKind::Reassociate);
+    let asks_for_work = matches!(
+        run.kind,
+        RunKind::Check | RunKind::Reassociate | RunKind::Link
+    );
     if asks_for_work && !portal.needs.is_empty() {
         let kind = if portal.backfilled_at.is_some() {
             RunKind::Sync

@@ -1,18 +1,18 @@
 //! Reading from Thnks, page by page, into the ledger. The cursor moves in the transaction that stored the page's rows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::failure::Stage;
 use domain::run::{Phase, RunKind};
-use domain::{Transaction, TransactionId, record};
+use domain::{Transaction, TransactionId};
 use secrecy::SecretString;
 use store::Tx;
 use store::rejected_rows::RejectedRow;
 use store::transactions::LedgerRow;
 
 use super::{Run, Stop, api_key};
-use crate::{App, tokens};
+use crate::{App, erase, tokens};
 
 /// Rows per page: the most that Thnks gives.
 const PAGE: u16 = 500;
@@ -25,6 +25,8 @@ const RESTARTS: u32 = 5;
 const IDLE_PAGES: u32 = 20;
 /// How far back a sweep looks: gifts expire after 365 days, and a refund may follow weeks later.
 const HORIZON: TimeDelta = TimeDelta::days(450);
+/// An orphan is one of late for so long after its gift: most contacts that appear later than the gift appear within days.
+pub(crate) const RECENT: TimeDelta = TimeDelta::days(7);
 /// Rows asked for one by one in a step.
 const REREAD: i64 = 20;
 
@@ -64,17 +66,17 @@ pub(super) async fn step(app: &App, run: &mut Run) -> Result<bool, Stop> {
         other => other?,
     };
     let now = app.now();
-    let rows = Rows::sort(page.rows);
+    let mut rows = Rows::sort(page.rows);
     let leads_on = page.next_cursor.is_none() || rows.last() > run.progress.position;
     let in_circle = !leads_on && run.progress.idle_pages + 1 >= IDLE_PAGES;
     if in_circle && run.progress.restarts >= RESTARTS {
         return give_up(app, run).await;
     }
     let mut tx = run.begin(app).await?;
-    rows.store(run, &mut tx, now).await?;
+    rows.store(app, run, &mut tx, now).await?;
     run.progress.cursor = page.next_cursor;
     if run.progress.cursor.is_none() {
-        end_reading(run, &mut tx).await?;
+        end_reading(run, &mut tx, now).await?;
     } else if leads_on {
         run.progress.position = rows.last();
         run.progress.idle_pages = 0;
@@ -113,7 +115,7 @@ async fn begin_at(app: &App, run: &Run) -> Result<Option<DateTime<Utc>>, Stop> {
             store::transactions::find_oldest_open(&mut tx, run.scope, horizon).await?
         }
         RunKind::Resync => run.since,
-        RunKind::Backfill | RunKind::Reassociate | RunKind::Check => None,
+        RunKind::Backfill | RunKind::Reassociate | RunKind::Link | RunKind::Check => None,
     })
 }
 
@@ -136,14 +138,18 @@ fn begin_again(run: &mut Run) {
 /// Ends reading without a page.
 async fn finish(app: &App, run: &mut Run) -> Result<bool, Stop> {
     let mut tx = run.begin(app).await?;
-    end_reading(run, &mut tx).await?;
+    end_reading(run, &mut tx, app.now()).await?;
     run.commit(tx).await?;
     Ok(true)
 }
 
-/// Notes that reading has reached its end, and what is to be written now.
-async fn end_reading(run: &mut Run, tx: &mut Tx) -> Result<(), Stop> {
+/// Notes that reading has reached its end, and what is to be written now. After a sync, orphans of late are looked at again.
+async fn end_reading(run: &mut Run, tx: &mut Tx, now: DateTime<Utc>) -> Result<(), Stop> {
     run.progress.read = true;
+    if run.kind == RunKind::Sync {
+        let since = Some(now - RECENT);
+        store::associations::mark_orphans_due(tx, run.scope, run.rules.phone, since).await?;
+    }
     if run.kind == RunKind::Backfill {
         // The asking process' clock may be ahead of ours.
         let since = run.asked_at - OVERLAP;
@@ -171,11 +177,11 @@ async fn reread(app: &App, run: &mut Run, key: &SecretString) -> Result<bool, St
         run.counts.thnks_calls += 1;
         found.extend(app.thnks.transaction(key, id).await?);
     }
-    let rows = Rows::sort(found);
+    let mut rows = Rows::sort(found);
     let mut tx = run.begin(app).await?;
     // Their times say nothing about how far the walk has come.
     let through = run.progress.through;
-    rows.store(run, &mut tx, app.now()).await?;
+    rows.store(app, run, &mut tx, app.now()).await?;
     run.progress.through = through;
     store::rejected_rows::clear_reread(&mut tx, run.scope, &ids).await?;
     run.commit(tx).await?;
@@ -200,8 +206,7 @@ impl Rows {
         for row in rows {
             match row {
                 Ok(transaction) => {
-                    let values = record::values(&transaction);
-                    let hash = tokens::fingerprint(&record::canonical_bytes(&values));
+                    let hash = erase::desired_hash(&transaction);
                     let known = sorted.newest.get(&transaction.id);
                     if known.is_none_or(|(other, other_hash)| {
                         (transaction.updated_at, transaction.history.len(), &hash)
@@ -225,14 +230,56 @@ impl Rows {
             .max()
     }
 
+    /// Takes away what belongs to people whose data was erased; returns the transactions concerned.
+    async fn strip_erased(
+        &mut self,
+        app: &App,
+        run: &Run,
+        tx: &mut Tx,
+    ) -> Result<HashSet<TransactionId>, Stop> {
+        let Some(tombstones) = erase::Tombstones::load(app, tx, run.scope).await? else {
+            return Ok(HashSet::new());
+        };
+        let transactions: Vec<&Transaction> = self
+            .newest
+            .values()
+            .map(|(transaction, _)| transaction)
+            .collect();
+        let erased = tombstones.list_erased(tx, &transactions).await?;
+        for id in &erased {
+            if let Some((transaction, hash)) = self.newest.get_mut(id) {
+                *transaction = transaction.clone().erased();
+                *hash = erase::desired_hash(transaction);
+            }
+        }
+        for row in &mut self.malformed {
+            if tombstones
+                .has_any(tx, &erase::identifiers_of_row(&row.raw))
+                .await?
+            {
+                row.raw = serde_json::json!({});
+                "the row was erased".clone_into(&mut row.malformed.reason);
+            }
+        }
+        Ok(erased)
+    }
+
     /// Stores them and counts what that did.
-    async fn store(&self, run: &mut Run, tx: &mut Tx, now: DateTime<Utc>) -> Result<(), Stop> {
+    async fn store(
+        &mut self,
+        app: &App,
+        run: &mut Run,
+        tx: &mut Tx,
+        now: DateTime<Utc>,
+    ) -> Result<(), Stop> {
+        let erased = self.strip_erased(app, run, tx).await?;
         let rows: Vec<LedgerRow<'_>> = self
             .newest
             .values()
             .map(|(transaction, hash)| LedgerRow {
                 transaction,
                 desired_hash: hash.clone(),
+                is_erased: erased.contains(&transaction.id),
             })
             .collect();
         let ids: Vec<String> = self.newest.keys().map(|id| id.0.clone()).collect();

@@ -12,6 +12,8 @@ use store::runs;
 use super::{Outcome, Run, Stop};
 use crate::{App, setup};
 
+/// A run that gives way lets the more urgent one begin first.
+const YIELD: TimeDelta = TimeDelta::milliseconds(200);
 /// Waits after failures in a row: the first, doubling up to the last.
 const FIRST_WAIT: TimeDelta = TimeDelta::seconds(2);
 const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(15);
@@ -59,7 +61,12 @@ pub(super) async fn settle(
                 Err(store::Error::Fenced) => return Ok(Outcome::Passed),
                 other => other?,
             };
-            runs::postpone(&mut tx, scope, run_id, TimeDelta::zero(), true).await?;
+            let wait = if runs::is_outranked(&mut tx, scope, run.kind).await? {
+                YIELD
+            } else {
+                TimeDelta::zero()
+            };
+            runs::postpone(&mut tx, scope, run_id, wait, true).await?;
             tx.commit().await.map_err(store::Error::from)?;
             return Ok(Outcome::Yielded);
         }

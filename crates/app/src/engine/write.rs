@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use domain::failure::Stage;
 use domain::record::{self, Values};
-use domain::run::{Phase, RunKind};
+use domain::run::Phase;
 use domain::{RecordId, TransactionId};
 use futures::StreamExt;
 use hubspot::limits::IN_FLIGHT;
@@ -169,7 +169,7 @@ async fn save(app: &App, run: &mut Run, batch: Sent<'_>) -> Result<Vec<Refused>,
     let mut tx = run.begin(app).await?;
     store::transactions::save_written(&mut tx, run.scope, &written, now).await?;
     run.counts.written += count(written.len());
-    if run.kind != RunKind::Reassociate {
+    if run.kind.reads() {
         run.done += count(written.len());
     }
     save_refused(run, &mut tx, &refused, now).await?;
@@ -185,7 +185,7 @@ async fn save_refused(
 ) -> Result<(), store::Error> {
     store::transactions::save_refused(tx, run.scope, run.id, refused, now).await?;
     run.counts.refused += count(refused.len());
-    if run.kind != RunKind::Reassociate {
+    if run.kind.reads() {
         run.done += count(refused.len());
     }
     for row in refused {

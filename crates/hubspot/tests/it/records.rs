@@ -122,17 +122,17 @@ async fn contacts_that_are_not_there_are_no_error() {
     let partial = reply(
         207,
         &json!({"status": "COMPLETE", "results": [{"id": "5", "properties":
-            {"email": "sam@a.example", "hs_additional_emails": null, "associatedcompanyid": ""}}],
+            {"email": "sam@a.example", "hs_additional_emails": null}}],
             "numErrors": 1, "errors": [{"status": "error", "category": "OBJECT_NOT_FOUND",
             "message": "Could not get some CONTACT objects", "context": {"ids": ["x@y.example"]}}]}),
     );
     let world = world(CallClass::Backfill, vec![partial]).await;
     let emails = ["sam@a.example".to_owned(), "x@y.example".to_owned()];
-    let found = world.portal.contacts_by_email(&emails).await.unwrap();
+    let found = world.portal.contacts_by_email(&emails, None).await.unwrap();
     let [contact] = &found.contacts[..] else {
         panic!("{found:?}");
     };
-    assert_eq!((contact.id, contact.company), (RecordId(5), None));
+    assert_eq!(contact.id, RecordId(5));
     assert!(found.unreadable.is_empty());
     let asked = world.server.asked()[0].json();
     assert_eq!(asked["idProperty"], "email");
@@ -148,7 +148,7 @@ async fn a_batch_read_with_another_error_does_not_pass_for_absence() {
     let world = world(CallClass::Backfill, vec![partial]).await;
     let error = world
         .portal
-        .contacts_by_id(&[RecordId(1)])
+        .contacts_by_id(&[RecordId(1)], None)
         .await
         .unwrap_err();
     assert!(error.is_transient());
@@ -174,7 +174,7 @@ async fn an_invalid_address_is_isolated_and_named_and_the_others_are_read() {
     ];
     let world = world(CallClass::Sync, script).await;
     let emails = ["a@x.example", "b@x.example", "bad@", "d@x.example"].map(str::to_owned);
-    let found = world.portal.contacts_by_email(&emails).await.unwrap();
+    let found = world.portal.contacts_by_email(&emails, None).await.unwrap();
     let ids: Vec<_> = found.contacts.iter().map(|contact| contact.id.0).collect();
     assert_eq!(ids, [1, 2]);
     assert_eq!(
@@ -208,7 +208,7 @@ async fn a_partial_read_names_the_inputs_that_it_refuses() {
         found.unreadable,
         HashMap::from([(RecordId(3), "VALIDATION_ERROR".to_owned())])
     );
-    let found = world.portal.contacts_by_id(&ids).await.unwrap();
+    let found = world.portal.contacts_by_id(&ids, None).await.unwrap();
     assert_eq!(found.contacts.len(), 1);
     assert!(found.unreadable.contains_key("3"), "{found:?}");
 }
@@ -251,7 +251,7 @@ async fn a_deal_that_is_refused_alone_is_left_out_and_named() {
 async fn nothing_is_asked_for_nothing() {
     let world = world(CallClass::Backfill, vec![]).await;
     assert_eq!(world.portal.deals(&[]).await.unwrap(), DealsRead::default());
-    let contacts = world.portal.contacts_by_email(&[]).await.unwrap();
+    let contacts = world.portal.contacts_by_email(&[], None).await.unwrap();
     assert_eq!(contacts, ContactsRead::default());
     let answer = world.portal.upsert("2-77", &[]).await.unwrap();
     assert_eq!(answer, hubspot::UpsertAnswer::default());

@@ -1,8 +1,9 @@
 //! The board of open runs, as the dispatcher reads it over all portals.
 
 use domain::RunId;
+use domain::run::RunKind;
 
-use crate::{Conn, Error};
+use crate::{Conn, Error, PortalScope};
 
 /// A ring that nobody followed is repeated after this time, in seconds: Redis may have lost it.
 const RING_AGAIN_SECS: f64 = 15.0;
@@ -22,6 +23,23 @@ pub async fn take_due(conn: &mut Conn, limit: i64) -> Result<Vec<RunId>, Error> 
     .fetch_all(conn)
     .await?;
     Ok(ids.into_iter().map(RunId).collect())
+}
+
+/// Whether a run of the same portal that goes before `kind` is due.
+pub async fn is_outranked(
+    conn: &mut Conn,
+    scope: PortalScope,
+    kind: RunKind,
+) -> Result<bool, Error> {
+    let is_outranked = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM run_queue
+            WHERE hub_id = $1 AND priority < $2 AND NOT held AND (busy OR due_at <= now())) AS "is_outranked!""#,
+        scope.hub_id().0,
+        kind.priority()
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(is_outranked)
 }
 
 /// How many seconds until the next run on the board is due, 0 when one is; `None` when none is, held ones left out.

@@ -61,10 +61,11 @@ pub async fn finish(
         .await?;
     release(conn, scope).await?;
     let kind = super::kind_from(&row.kind)?;
-    if kind == RunKind::Check {
-        // A parked portal is looked at each minute: of that only the latest is worth keeping.
+    if matches!(kind, RunKind::Check | RunKind::Link) {
+        // A parked portal is looked at each minute, and events come at any time: of what did nothing only the latest is worth
+        // keeping.
         sqlx::query!(
-            "DELETE FROM runs WHERE hub_id = $1 AND kind = 'check' AND finished_at < $2 AND run_id <> $3",
+            "DELETE FROM runs WHERE hub_id = $1 AND kind IN ('check', 'link') AND done = 0 AND finished_at < $2 AND run_id <> $3",
             scope.hub_id().0,
             now - TimeDelta::hours(1),
             run_id.0

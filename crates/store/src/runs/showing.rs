@@ -39,11 +39,11 @@ pub async fn find_current(
     .transpose()
 }
 
-/// The run that ended last; looking at needs does not count as one.
+/// The run that ended last; looking at needs does not count as one, nor does an event that led to nothing.
 pub async fn find_last(conn: &mut Conn, scope: PortalScope) -> Result<Option<LastRun>, Error> {
     let row = sqlx::query!(
         "SELECT run_id, kind, state, finished_at FROM runs
-         WHERE hub_id = $1 AND finished_at IS NOT NULL AND kind <> 'check'
+         WHERE hub_id = $1 AND finished_at IS NOT NULL AND kind <> 'check' AND (kind <> 'link' OR done > 0)
          ORDER BY finished_at DESC LIMIT 1",
         scope.hub_id().0
     )
@@ -144,7 +144,7 @@ pub async fn find(
     row.map(Account::try_from).transpose()
 }
 
-/// Up to `limit` runs, the newest first; those before `before` when it is given. Looks at needs are left out.
+/// Up to `limit` runs, the newest first; those before `before` when it is given. Looks at needs, and events that led to nothing, are left out.
 pub async fn list(
     conn: &mut Conn,
     scope: PortalScope,
@@ -155,7 +155,7 @@ pub async fn list(
     let rows = sqlx::query_as!(
         Row,
         "SELECT run_id, kind, state, requested_by, since, done, total, counts, error, created_at, started_at, finished_at
-         FROM runs WHERE hub_id = $1 AND kind <> 'check' AND ($2::uuid IS NULL OR run_id < $2)
+         FROM runs WHERE hub_id = $1 AND kind <> 'check' AND (kind <> 'link' OR done > 0) AND ($2::uuid IS NULL OR run_id < $2)
          ORDER BY run_id DESC LIMIT $3",
         scope.hub_id().0,
         before.map(|run| run.0),

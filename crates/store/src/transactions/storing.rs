@@ -17,6 +17,8 @@ pub struct LedgerRow<'a> {
     pub transaction: &'a Transaction,
     /// Fingerprint of [`domain::record::values`].
     pub desired_hash: Vec<u8>,
+    /// Its recipient's data was erased: it comes without them.
+    pub is_erased: bool,
 }
 
 /// What storing a page did.
@@ -78,26 +80,30 @@ pub async fn upsert_batch(
         .any(|entry| entry.status() == Status::Redeemed)
         || t.status() == Status::Redeemed);
     let recipient_keys = column!(Option<String>, |t| t.recipient_key());
+    let phone_keys = column!(Option<String>, |t| t.recipient_phone_key());
     let finals = column!(bool, |t| t.is_final());
+    let erased: Vec<bool> = rows.iter().map(|row| row.is_erased).collect();
     let desired_hashes: Vec<Vec<u8>> = rows.iter().map(|row| row.desired_hash.clone()).collect();
 
     let stored = sqlx::query!(
         r#"INSERT INTO transactions AS known (
             hub_id, transaction_id, gift_name, gift_type, amount, currency, message, tracking_url, delivery_type,
             sender_name, sender_email, recipient_name, recipient_email, recipient_phone, reported_status, history,
-            created_at, updated_at, seen_at, status, counted_at, counted_on, redeemed, recipient_key, desired_hash, is_final)
+            created_at, updated_at, seen_at, status, counted_at, counted_on, redeemed, recipient_key, desired_hash, is_final,
+            recipient_phone_key, erased_at)
         SELECT $1, id, gift_name, gift_type, amount, currency, message, tracking_url, delivery_type,
             sender_name, sender_email, recipient_name, recipient_email, recipient_phone, reported_status, history,
             created_at, updated_at, $2, status, counted_at,
             (counted_at AT TIME ZONE (SELECT time_zone FROM portals WHERE hub_id = $1))::date,
-            redeemed, recipient_key, desired_hash, is_final
+            redeemed, recipient_key, desired_hash, is_final, recipient_phone_key, CASE WHEN is_erased THEN $2::timestamptz END
         FROM UNNEST($3::text[], $4::text[], $5::text[], $6::numeric[], $7::text[], $8::text[], $9::text[], $10::text[],
             $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::jsonb[],
             $18::timestamptz[], $19::timestamptz[], $20::text[], $21::timestamptz[], $22::bool[], $23::text[], $24::bytea[],
-            $25::bool[])
+            $25::bool[], $26::text[], $27::bool[])
             AS page (id, gift_name, gift_type, amount, currency, message, tracking_url, delivery_type,
                 sender_name, sender_email, recipient_name, recipient_email, recipient_phone, reported_status, history,
-                created_at, updated_at, status, counted_at, redeemed, recipient_key, desired_hash, is_final)
+                created_at, updated_at, status, counted_at, redeemed, recipient_key, desired_hash, is_final,
+                recipient_phone_key, is_erased)
         ON CONFLICT (hub_id, transaction_id) DO UPDATE SET
             gift_name = excluded.gift_name, gift_type = excluded.gift_type, amount = excluded.amount,
             currency = excluded.currency, message = excluded.message, tracking_url = excluded.tracking_url,
@@ -109,9 +115,15 @@ pub async fn upsert_batch(
             status = excluded.status, counted_at = excluded.counted_at, counted_on = excluded.counted_on,
             redeemed = excluded.redeemed, recipient_key = excluded.recipient_key,
             desired_hash = excluded.desired_hash, is_final = excluded.is_final,
-            association_due = known.association_due OR known.recipient_key IS DISTINCT FROM excluded.recipient_key,
-            -- Somebody else got it: the earlier contact stays linked in HubSpot, but is no longer the recipient.
-            contact_id = CASE WHEN known.recipient_key IS DISTINCT FROM excluded.recipient_key THEN NULL ELSE known.contact_id END,
+            recipient_phone_key = excluded.recipient_phone_key,
+            erased_at = coalesce(known.erased_at, excluded.erased_at),
+            association_due = known.association_due
+                OR (known.recipient_key, known.recipient_phone_key) IS DISTINCT FROM (excluded.recipient_key, excluded.recipient_phone_key),
+            -- Somebody else got it. What was linked by us for the earlier recipient goes when the row is linked; what a person
+            -- did was about the earlier one too.
+            links_of_another = known.links_of_another
+                OR known.recipient_key IS DISTINCT FROM excluded.recipient_key AND known.contact_id IS NOT NULL,
+            hand = CASE WHEN known.recipient_key IS DISTINCT FROM excluded.recipient_key THEN NULL ELSE known.hand END,
             -- What was refused is no longer wanted, and what is wanted is there.
             failure_reason = CASE WHEN excluded.desired_hash = known.applied_hash THEN NULL ELSE known.failure_reason END,
             failure_field = CASE WHEN excluded.desired_hash = known.applied_hash THEN NULL ELSE known.failure_field END,
@@ -144,6 +156,8 @@ pub async fn upsert_batch(
         &recipient_keys as &[Option<String>],
         &desired_hashes,
         &finals,
+        &phone_keys as &[Option<String>],
+        &erased,
     )
     .fetch_all(&mut *conn)
     .await?;

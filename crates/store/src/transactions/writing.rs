@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::status::StatusEntry;
 use domain::transaction::{DeliveryType, Person};
 use domain::{RecordId, RunId, Transaction, TransactionId};
+use rust_decimal::Decimal;
 use sqlx::types::Json;
 
 use crate::{Conn, Error, PortalScope};
@@ -26,7 +27,8 @@ pub async fn list_dirty(
     run_id: RunId,
     limit: i64,
 ) -> Result<Vec<Dirty>, Error> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Row,
         r#"SELECT transaction_id, gift_name, gift_type, amount, currency, message, tracking_url, delivery_type,
             sender_name, sender_email, recipient_name, recipient_email, recipient_phone, reported_status,
             history AS "history: Json<Vec<StatusEntry>>", created_at, updated_at, desired_hash, failure_code
@@ -40,9 +42,55 @@ pub async fn list_dirty(
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Dirty {
+    Ok(rows.into_iter().map(Dirty::from).collect())
+}
+
+/// The rows with these ids, whether dirty or not.
+pub async fn find_all(
+    conn: &mut Conn,
+    scope: PortalScope,
+    ids: &[String],
+) -> Result<Vec<Dirty>, Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT transaction_id, gift_name, gift_type, amount, currency, message, tracking_url, delivery_type,
+            sender_name, sender_email, recipient_name, recipient_email, recipient_phone, reported_status,
+            history AS "history: Json<Vec<StatusEntry>>", created_at, updated_at, desired_hash, failure_code
+         FROM transactions WHERE hub_id = $1 AND transaction_id = ANY($2)"#,
+        scope.hub_id().0,
+        ids
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(Dirty::from).collect())
+}
+
+/// A row of the ledger, as the queries above read it.
+struct Row {
+    transaction_id: String,
+    gift_name: Option<String>,
+    gift_type: Option<String>,
+    amount: Option<Decimal>,
+    currency: Option<String>,
+    message: Option<String>,
+    tracking_url: Option<String>,
+    delivery_type: Option<String>,
+    sender_name: Option<String>,
+    sender_email: Option<String>,
+    recipient_name: Option<String>,
+    recipient_email: Option<String>,
+    recipient_phone: Option<String>,
+    reported_status: String,
+    history: Json<Vec<StatusEntry>>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    desired_hash: Vec<u8>,
+    failure_code: Option<String>,
+}
+
+impl From<Row> for Dirty {
+    fn from(row: Row) -> Self {
+        Self {
             transaction: Transaction {
                 id: TransactionId(row.transaction_id),
                 gift_name: row.gift_name,
@@ -72,15 +120,16 @@ pub async fn list_dirty(
             },
             desired_hash: row.desired_hash,
             failure_code: row.failure_code,
-        })
-        .collect())
+        }
+    }
 }
 
 /// Forgets every record and link of a portal whose custom object is a new one: everything is to be written again.
 pub async fn forget_records(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
     sqlx::query!(
         "UPDATE transactions SET applied_hash = NULL, record_id = NULL, association_due = true,
-            association_outcome = NULL, contact_id = NULL, company_id = NULL, deal_ids = '{}', decision = NULL
+            association_outcome = NULL, contact_id = NULL, company_ids = '{}', deal_ids = '{}', decision = NULL,
+            links_of_another = false, hand = NULL
          WHERE hub_id = $1 AND record_id IS NOT NULL",
         scope.hub_id().0
     )
@@ -124,7 +173,7 @@ pub async fn forget_lost(
     let lost: Vec<i64> = lost.iter().map(|record| record.0).collect();
     let ids = sqlx::query_scalar!(
         "UPDATE transactions SET applied_hash = NULL, record_id = NULL, association_due = true, contact_id = NULL,
-            company_id = NULL, deal_ids = '{}'
+            company_ids = '{}', deal_ids = '{}', links_of_another = false, hand = NULLIF(hand, 'linked')
          WHERE hub_id = $1 AND record_id = ANY($2) AND association_due AND (written_at IS NULL OR written_at < $3)
          RETURNING transaction_id",
         scope.hub_id().0,
@@ -175,8 +224,10 @@ pub async fn save_written(
             association_due = t.association_due OR t.record_id IS DISTINCT FROM w.record_id,
             -- A new record, after somebody deleted the old one, has none of the old one's links.
             contact_id = CASE WHEN t.record_id IS DISTINCT FROM w.record_id THEN NULL ELSE t.contact_id END,
-            company_id = CASE WHEN t.record_id IS DISTINCT FROM w.record_id THEN NULL ELSE t.company_id END,
-            deal_ids = CASE WHEN t.record_id IS DISTINCT FROM w.record_id THEN '{}' ELSE t.deal_ids END
+            company_ids = CASE WHEN t.record_id IS DISTINCT FROM w.record_id THEN '{}' ELSE t.company_ids END,
+            deal_ids = CASE WHEN t.record_id IS DISTINCT FROM w.record_id THEN '{}' ELSE t.deal_ids END,
+            links_of_another = t.links_of_another AND t.record_id IS NOT DISTINCT FROM w.record_id,
+            hand = CASE WHEN t.record_id IS DISTINCT FROM w.record_id THEN NULLIF(t.hand, 'linked') ELSE t.hand END
          FROM UNNEST($3::text[], $4::bytea[], $5::bigint[]) AS w (id, applied_hash, record_id)
          WHERE t.hub_id = $1 AND t.transaction_id = w.id",
         scope.hub_id().0,

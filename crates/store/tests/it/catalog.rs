@@ -5,7 +5,7 @@ use sqlx::Row;
 use crate::harness::world;
 
 /// Tables that belong to no portal, each with the reason.
-const NOT_TENANT: [(&str, &str); 7] = [
+const NOT_TENANT: [(&str, &str); 8] = [
     ("_sqlx_migrations", "the schema's own"),
     ("organizations", "the operator's"),
     ("setup_links", "the operator's"),
@@ -15,6 +15,10 @@ const NOT_TENANT: [(&str, &str); 7] = [
         "found by the token's hash, before the portal is known",
     ),
     ("run_queue", "ids and times for the dispatcher"),
+    (
+        "hubspot_events",
+        "ids and times for the dispatcher, and several portals in one delivery",
+    ),
     ("sync_schedule", "ids and times for the dispatcher"),
 ];
 

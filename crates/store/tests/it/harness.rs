@@ -49,6 +49,7 @@ impl World {
             .map(|transaction| LedgerRow {
                 transaction,
                 desired_hash: hash(transaction),
+                is_erased: false,
             })
             .collect();
         let mut tx = self.db.begin(scope).await.unwrap();

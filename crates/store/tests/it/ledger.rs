@@ -285,7 +285,7 @@ async fn a_record_that_was_made_again_has_no_links_and_waits_for_them() {
     transactions::save_written(&mut tx, portal, &[written(77, &first)], now())
         .await
         .unwrap();
-    associations::save(&mut tx, portal, &[(first.id.clone(), linked(run))])
+    associations::save(&mut tx, portal, run, &[(first.id.clone(), linked(run))])
         .await
         .unwrap();
     assert_eq!(associations::count_due(&mut tx, portal).await.unwrap(), 0);
@@ -306,7 +306,7 @@ async fn a_record_that_was_made_again_has_no_links_and_waits_for_them() {
 }
 
 #[tokio::test]
-async fn a_corrected_recipient_is_an_orphan_until_found() {
+async fn a_corrected_recipient_waits_and_the_links_made_for_the_earlier_one_are_to_go() {
     use store::associations;
     let world = world().await;
     let portal = world.portal(1, "UTC").await;
@@ -318,7 +318,7 @@ async fn a_corrected_recipient_is_an_orphan_until_found() {
     transactions::save_written(&mut tx, portal, &[written], now())
         .await
         .unwrap();
-    associations::save(&mut tx, portal, &[(first.id.clone(), linked(run))])
+    associations::save(&mut tx, portal, run, &[(first.id.clone(), linked(run))])
         .await
         .unwrap();
     tx.commit().await.unwrap();
@@ -329,13 +329,11 @@ async fn a_corrected_recipient_is_an_orphan_until_found() {
     let due = associations::list_due(&mut tx, portal, run, 10)
         .await
         .unwrap();
-    assert_eq!(due[0].links.contact, None);
+    assert_eq!(due[0].links, linked(run).links);
+    assert_eq!(due[0].keep, domain::association::Keep::Wanted);
     assert_eq!(
-        store::statistics::find_counters(&mut tx, portal)
-            .await
-            .unwrap()
-            .orphans,
-        1
+        due[0].recipient.email.as_deref(),
+        Some("right@client.example")
     );
 }
 
@@ -354,7 +352,7 @@ async fn a_refused_link_waits_for_the_next_run() {
         .unwrap();
     let mut decision = linked(this);
     decision.refusals = vec!["the deal has too many".into()];
-    associations::save(&mut tx, portal, &[(row.id.clone(), decision)])
+    associations::save(&mut tx, portal, this, &[(row.id.clone(), decision)])
         .await
         .unwrap();
     assert_eq!(
@@ -371,25 +369,21 @@ async fn a_refused_link_waits_for_the_next_run() {
             .len(),
         1
     );
-    associations::save(&mut tx, portal, &[(row.id.clone(), linked(next))])
+    associations::save(&mut tx, portal, next, &[(row.id.clone(), linked(next))])
         .await
         .unwrap();
     assert_eq!(associations::count_due(&mut tx, portal).await.unwrap(), 0);
 }
 
 fn linked(run_id: RunId) -> domain::association::Decision {
-    domain::association::Decision {
-        outcome: domain::association::Outcome::Linked,
-        identifiers: Vec::new(),
-        candidates: vec![RecordId(5)],
-        links: domain::association::Links {
+    use domain::association::{Decision, Links, Outcome};
+    Decision {
+        links: Links {
             contact: Some(RecordId(5)),
-            company: Some(RecordId(6)),
+            companies: [RecordId(6)].into(),
             deals: [RecordId(7)].into(),
         },
-        refusals: Vec::new(),
-        decided_at: now(),
-        run_id,
+        ..Decision::new(Outcome::Linked, now(), Some(run_id))
     }
 }
 

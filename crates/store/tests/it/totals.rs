@@ -131,23 +131,19 @@ async fn take(world: &World, portal: PortalScope, step: Step, run: RunId) {
                         contact: found.then_some(RecordId(5)),
                         ..row.links
                     };
+                    let outcome = if found {
+                        Outcome::Linked
+                    } else {
+                        Outcome::NoContact
+                    };
                     let decision = Decision {
-                        outcome: if found {
-                            Outcome::Linked
-                        } else {
-                            Outcome::NoContact
-                        },
-                        identifiers: Vec::new(),
-                        candidates: Vec::new(),
                         links,
-                        refusals: Vec::new(),
-                        decided_at: now(),
-                        run_id: run,
+                        ..Decision::new(outcome, now(), Some(run))
                     };
                     (row.id, decision)
                 })
                 .collect();
-            associations::save(&mut tx, portal, &decisions)
+            associations::save(&mut tx, portal, run, &decisions)
                 .await
                 .unwrap();
         }
@@ -162,7 +158,7 @@ async fn take(world: &World, portal: PortalScope, step: Step, run: RunId) {
                 .unwrap();
         }
         Step::MarkOrphans => {
-            associations::mark_orphans_due(&mut tx, portal)
+            associations::mark_orphans_due(&mut tx, portal, true, None)
                 .await
                 .unwrap();
         }
@@ -343,7 +339,7 @@ async fn all_orphans_are_found_again_for_a_re_association() {
     );
     assert_eq!(associations::count_due(&mut tx, portal).await.unwrap(), 0);
     assert_eq!(
-        associations::mark_orphans_due(&mut tx, portal)
+        associations::mark_orphans_due(&mut tx, portal, true, None)
             .await
             .unwrap(),
         3

@@ -12,6 +12,7 @@ pub mod portals;
 pub mod runs;
 pub mod session;
 pub mod status;
+pub mod webhooks;
 
 mod days;
 mod page;

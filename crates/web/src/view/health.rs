@@ -74,6 +74,11 @@ impl Health {
                     "busy",
                     "Looking for the contacts of gifts that have none.",
                 ),
+                RunKind::Link => Self::new(
+                    "Linking",
+                    "busy",
+                    "Following up on contacts that changed in HubSpot.",
+                ),
                 RunKind::Check => Self::new(
                     "Checking",
                     "busy",

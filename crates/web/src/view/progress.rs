@@ -80,6 +80,10 @@ impl Progress {
                 "Linking orphans",
                 "Looking again for a contact with each recipient’s address.",
             ),
+            RunKind::Link => (
+                "Linking",
+                "Following up on contacts that changed in HubSpot, or on what you asked for.",
+            ),
             RunKind::Check => (
                 "Checking again",
                 "Looking whether what was missing is there now.",

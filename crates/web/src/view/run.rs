@@ -164,6 +164,10 @@ fn sentence(run: &Account, zone: Tz) -> String {
                 .to_owned()
         }
         RunKind::Reassociate => "Looks for the contacts of gifts that have none.".to_owned(),
+        RunKind::Link => {
+            "Follows up on contacts that changed in HubSpot, or on what somebody asked for."
+                .to_owned()
+        }
         RunKind::Check => "Looks whether everything is in place.".to_owned(),
     };
     let end = match run.state {

@@ -202,6 +202,7 @@ pub fn kind(kind: RunKind) -> &'static str {
         RunKind::Resync => "Re-sync",
         RunKind::Sweep => "Sweep",
         RunKind::Reassociate => "Re-association",
+        RunKind::Link => "Linking",
         RunKind::Check => "Check",
     }
 }
@@ -212,6 +213,7 @@ pub fn asked_by(requested_by: &str, user_id: UserId) -> &'static str {
         "schedule" => "On schedule",
         "operator" => "By the operator",
         "needs met" => "After set-up",
+        "hubspot" => "HubSpot’s event",
         other => match other.strip_prefix("user:") {
             Some(id) if id.parse() == Ok(user_id) => "By you",
             Some(_) => "By an owner",

@@ -38,6 +38,7 @@ async fn refused(world: &World, ids: &[&str]) {
         let row = LedgerRow {
             transaction: &transaction,
             desired_hash: vec![1],
+            is_erased: false,
         };
         store::transactions::upsert_batch(&mut tx, scope, &[row], now())
             .await

@@ -1,0 +1,315 @@
+//! Following up on what HubSpot told of contacts. An event only says where to look: how things are is asked anew, so that
+//! duplicates and any order are harmless. Only what concerns an orphan or a link of ours costs a call.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use domain::association::{Decision, Outcome};
+use domain::event::Change;
+use domain::matching::{Contact, Contacts};
+use domain::{RecordId, TransactionId, phone};
+use futures::TryStreamExt;
+use hubspot::CONTACTS;
+use store::associations::Followed;
+use store::hubspot_events::Pending;
+
+use super::links::link;
+use super::recipients::READ;
+use super::{Run, Stop, Target, a_few_at_a_time};
+use crate::App;
+
+/// Events looked into at once.
+const EVENTS: i64 = 1_000;
+
+/// Looks into some events; `false` when none waits.
+pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bool, Stop> {
+    let mut tx = app.db.begin(run.scope).await?;
+    let pending = store::hubspot_events::list(&mut tx, run.scope, EVENTS).await?;
+    if pending.is_empty() {
+        return Ok(false);
+    }
+    let told = Told::sort(&pending);
+    let has_orphans = store::associations::has_orphans(&mut tx, run.scope, run.rules.phone).await?;
+    let linked = told.of(&[Change::Deleted, Change::Merged, Change::Restored]);
+    let linked: HashSet<RecordId> =
+        store::associations::list_linked_contacts(&mut tx, run.scope, &linked)
+            .await?
+            .into_iter()
+            .collect();
+    let records: Vec<RecordId> = told.links.keys().map(|(record, _)| *record).collect();
+    let touched = store::associations::list_by_record(&mut tx, run.scope, &records).await?;
+    let touched: Vec<Followed> = touched
+        .into_iter()
+        .filter(|row| told.is_news(row))
+        .collect();
+    let looks_at_all = has_orphans && looks_at_all(&mut tx, run, &told).await?;
+    drop(tx);
+
+    let mut asked: BTreeSet<RecordId> = linked.iter().copied().collect();
+    if has_orphans && !looks_at_all {
+        asked.extend(told.of(&[Change::Changed, Change::Restored]));
+    }
+    asked.extend(touched.iter().filter_map(|row| row.contact));
+    let contacts = read(run, &asked).await?;
+    let mut fates = Fates::of(&asked, &contacts);
+    // Merged and restored contacts may have lost links that we made; made again, one that is there does no harm.
+    let to_relink: Vec<RecordId> = fates
+        .moved
+        .keys()
+        .chain(told.by_change.get(&Change::Restored).into_iter().flatten())
+        .filter(|contact| linked.contains(contact))
+        .copied()
+        .collect();
+    relink(app, run, target, &to_relink, &fates).await?;
+    let hands = by_hand(app, run, target, &touched, &mut fates).await?;
+    save(app, run, contacts, &fates, &hands, looks_at_all, &pending).await?;
+    Ok(true)
+}
+
+/// Events, sorted by what is to be done.
+struct Told {
+    by_change: HashMap<Change, BTreeSet<RecordId>>,
+    /// Record and contact of links that changed, and whether any event says that the link was removed.
+    links: HashMap<(RecordId, RecordId), BTreeSet<Change>>,
+}
+
+impl Told {
+    fn sort(pending: &[Pending]) -> Self {
+        let mut told = Self {
+            by_change: HashMap::new(),
+            links: HashMap::new(),
+        };
+        for Pending { event, .. } in pending {
+            if let Some(record) = event.record {
+                let link = told.links.entry((record, event.contact)).or_default();
+                link.insert(event.change);
+            } else {
+                let contacts = told.by_change.entry(event.change).or_default();
+                contacts.insert(event.contact);
+            }
+        }
+        told
+    }
+
+    fn of(&self, changes: &[Change]) -> Vec<RecordId> {
+        let contacts = changes
+            .iter()
+            .filter_map(|change| self.by_change.get(change));
+        contacts
+            .flatten()
+            .copied()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
+    }
+
+    /// Whether what was told of a row's links is not what the ledger says: the echo of our own links costs no call.
+    fn is_news(&self, row: &Followed) -> bool {
+        let of_row = self
+            .links
+            .iter()
+            .filter(|((record, _), _)| *record == row.record);
+        of_row
+            .flat_map(|((_, contact), changes)| changes.iter().map(move |change| (contact, change)))
+            .any(|(contact, change)| match change {
+                Change::Unlinked => row.contact == Some(*contact),
+                // Beside the contact that is linked, others say nothing about whose gift it is.
+                _ => row.contact.is_none(),
+            })
+    }
+}
+
+/// Whether looking for all orphans takes fewer calls than reading every contact that changed, as after an import.
+async fn looks_at_all(tx: &mut store::Tx, run: &Run, told: &Told) -> Result<bool, Stop> {
+    let changed = told.of(&[Change::Changed, Change::Restored]).len();
+    if changed <= READ || run.rules.phone || run.rules.email_property.is_some() {
+        return Ok(false);
+    }
+    let orphans = store::associations::count_orphans(tx, run.scope, run.rules.phone).await?;
+    Ok(usize::try_from(orphans.recipients).is_ok_and(|recipients| recipients < changed))
+}
+
+/// Contacts as they are now.
+async fn read(run: &Run, asked: &BTreeSet<RecordId>) -> Result<Vec<Contact>, Stop> {
+    let asked: Vec<RecordId> = asked.iter().copied().collect();
+    let property = run.rules.email_property.as_deref();
+    let mut reads = a_few_at_a_time(
+        asked
+            .chunks(READ)
+            .map(|part| run.portal.contacts_by_id(part, property)),
+    );
+    let mut contacts = Vec::new();
+    while let Some(read) = reads.try_next().await? {
+        if let Some(words) = read.unreadable.into_values().next() {
+            // What HubSpot does not let us read must not pass for gone.
+            return Err(Stop::HubSpot(hubspot::Error::Unavailable(words)));
+        }
+        contacts.extend(read.contacts);
+    }
+    Ok(contacts)
+}
+
+/// What became of the contacts that were asked for.
+struct Fates {
+    /// Those that are part of another one now.
+    moved: HashMap<RecordId, RecordId>,
+    /// Those that are no more.
+    gone: BTreeSet<RecordId>,
+}
+
+impl Fates {
+    fn of(asked: &BTreeSet<RecordId>, read: &[Contact]) -> Self {
+        let mut contacts = Contacts::default();
+        read.iter()
+            .for_each(|contact| contacts.add(contact.clone()));
+        let mut fates = Self {
+            moved: HashMap::new(),
+            gone: BTreeSet::new(),
+        };
+        for id in asked {
+            match contacts.survivor(*id) {
+                Some(survivor) if survivor == *id => {}
+                Some(survivor) => {
+                    fates.moved.insert(*id, survivor);
+                }
+                None => {
+                    fates.gone.insert(*id);
+                }
+            }
+        }
+        fates
+    }
+}
+
+/// Makes the links of these contacts' rows again, to what the contacts are now; what a person unlinked is not among them.
+async fn relink(
+    app: &App,
+    run: &mut Run,
+    target: &Target,
+    contacts: &[RecordId],
+    fates: &Fates,
+) -> Result<(), Stop> {
+    if contacts.is_empty() {
+        return Ok(());
+    }
+    let mut tx = app.db.begin(run.scope).await?;
+    let rows = store::associations::list_by_contact(&mut tx, run.scope, contacts).await?;
+    drop(tx);
+    let pairs: Vec<(RecordId, RecordId)> = rows
+        .iter()
+        .filter_map(|row| {
+            let contact = row.contact?;
+            let now = fates.moved.get(&contact).copied().unwrap_or(contact);
+            (!fates.gone.contains(&contact)).then_some((row.record, now))
+        })
+        .collect();
+    run.ensure_held(app).await?;
+    let contact_type = target.association_types.contact.as_ref();
+    // A link that is refused now is no worse than before: the next look at the row tries again.
+    link(run, target, CONTACTS, contact_type, &pairs).await?;
+    Ok(())
+}
+
+/// What people did to the links of rows, read from HubSpot as it is now.
+async fn by_hand(
+    app: &App,
+    run: &Run,
+    target: &Target,
+    touched: &[Followed],
+    fates: &mut Fates,
+) -> Result<Vec<(TransactionId, Decision)>, Stop> {
+    if touched.is_empty() {
+        return Ok(Vec::new());
+    }
+    let object_type_id = &target.object_type_id;
+    let records: Vec<RecordId> = touched.iter().map(|row| row.record).collect();
+    let portal = &run.portal;
+    let held = portal
+        .associated(object_type_id, CONTACTS, &records)
+        .await?;
+    let bare: Vec<RecordId> = records
+        .iter()
+        .filter(|record| held.rows.get(record).is_some_and(Vec::is_empty))
+        .copied()
+        .collect();
+    // A record that somebody deleted has no links either: it is made again elsewhere.
+    let mut existing = HashSet::new();
+    for part in bare.chunks(READ) {
+        existing.extend(portal.existing_records(object_type_id, part).await?);
+    }
+    let mut hands = Vec::new();
+    for row in touched {
+        let Some(linked) = held.rows.get(&row.record) else {
+            continue;
+        };
+        let linked: BTreeSet<RecordId> = linked.iter().map(|contact| contact.id).collect();
+        let noted = row.contact;
+        let is_there = |contact: &RecordId| {
+            linked.contains(contact)
+                || fates
+                    .moved
+                    .get(contact)
+                    .is_some_and(|now| linked.contains(now))
+        };
+        let has_gone = noted.is_some_and(|contact| fates.gone.contains(&contact));
+        if noted.as_ref().is_some_and(is_there) || has_gone && linked.is_empty() {
+            continue;
+        }
+        let outcome = match linked.first() {
+            Some(_) => Outcome::LinkedByHand,
+            None if noted.is_some() && existing.contains(&row.record) => Outcome::UnlinkedByHand,
+            None => continue,
+        };
+        let mut decision = Decision::new(outcome, app.now(), Some(run.id));
+        decision.links.contact = linked.first().copied();
+        hands.push((row.id.clone(), decision));
+    }
+    Ok(hands)
+}
+
+/// Stores what was found out, lets the orphans concerned wait for their links, and takes the events away.
+async fn save(
+    app: &App,
+    run: &mut Run,
+    contacts: Vec<Contact>,
+    fates: &Fates,
+    hands: &[(TransactionId, Decision)],
+    looks_at_all: bool,
+    pending: &[Pending],
+) -> Result<(), Stop> {
+    let scope = run.scope;
+    let mut tx = run.begin(app).await?;
+    for (lost, survivor) in &fates.moved {
+        store::associations::move_contact(&mut tx, scope, *lost, *survivor).await?;
+    }
+    store::associations::save_hand(&mut tx, scope, hands).await?;
+    let gone: Vec<RecordId> = fates.gone.iter().copied().collect();
+    store::associations::drop_contacts(&mut tx, scope, &gone).await?;
+    if looks_at_all {
+        store::associations::mark_orphans_due(&mut tx, scope, false, None).await?;
+    } else {
+        let mut keys: Vec<String> = contacts
+            .iter()
+            .flat_map(|contact| contact.emails.iter().chain(&contact.property_emails))
+            .cloned()
+            .collect();
+        keys.extend(store::remedies::list_recipients_by_alias(&mut tx, scope, &keys).await?);
+        if run.rules.phone && contacts.iter().any(|contact| !contact.phones.is_empty()) {
+            let typed: Vec<&String> = contacts.iter().flat_map(|one| &one.phones).collect();
+            let numbers = store::associations::list_orphan_phones(&mut tx, scope).await?;
+            let has_it = |key: &String| typed.iter().any(|text| phone::is_same(key, text));
+            keys.extend(numbers.into_iter().filter(has_it));
+        }
+        if !keys.is_empty() {
+            store::associations::mark_recipients_due(&mut tx, scope, &keys).await?;
+        }
+    }
+    let seqs: Vec<i64> = pending.iter().map(|pending| pending.seq).collect();
+    store::hubspot_events::delete(&mut tx, scope, &seqs).await?;
+    if !run.kind.reads() {
+        let due = store::associations::count_due(&mut tx, scope).await?;
+        run.total = Some(run.done + due);
+    }
+    run.told.extend(contacts);
+    run.commit(tx).await?;
+    Ok(())
+}

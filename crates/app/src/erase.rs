@@ -1,0 +1,297 @@
+//! Erasing a recipient, when HubSpot tells that the contact asked for it: name, address, number, the sender's words and all
+//! that quotes them go, here at once and in HubSpot's record with the next write. What was given and what it cost stays.
+//!
+//! A tombstone remains: the keyed hash of each identifier, so that no later read of Thnks brings the person back. The key
+//! is the portal's own, random, and sealed; without it the hashes say nothing.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use aws_lc_rs::hmac;
+use chrono::{DateTime, Utc};
+use domain::association::{Decision, Outcome};
+use domain::portal::PortalState;
+use domain::run::RunKind;
+use domain::{RecordId, Transaction, TransactionId, phone, record, text};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use store::erasure::{self, Wiped};
+use store::{PortalScope, Sealed, Tx};
+
+use crate::cipher::Place;
+use crate::{App, Error, tokens};
+
+/// Erasures carried out in one call.
+const BATCH: i64 = 20;
+/// What stands in place of words that were erased.
+const ERASED: &str = "(erased)";
+
+/// Carries out the erasures that wait, over all portals, whatever else these are busy with; returns how many. Any number of
+/// processes may call it at once.
+pub async fn run_due(app: &App) -> Result<usize, Error> {
+    let mut tx = app.db.begin_unscoped().await?;
+    let due = store::hubspot_events::list_forgotten(&mut tx, BATCH).await?;
+    drop(tx);
+    for (scope, contact, seq) in &due {
+        erase(app, *scope, *contact, *seq).await?;
+    }
+    Ok(due.len())
+}
+
+/// Erases one contact in one transaction. It locks out workers' commits: what they read before is stored after, and meets
+/// the tombstone.
+async fn erase(app: &App, scope: PortalScope, contact: RecordId, seq: i64) -> Result<(), Error> {
+    let now = app.now();
+    let mut tx = app.db.begin(scope).await?;
+    store::runs::lock(&mut tx, scope).await?;
+    let mut identifiers = erasure::list_identifiers(&mut tx, scope, contact).await?;
+    let rows = erasure::list_rows(&mut tx, scope, contact, &identifiers).await?;
+    let transactions: Vec<&Transaction> = rows.iter().map(|row| &row.transaction).collect();
+    // The rows that were found by an address may name numbers, and the other way round.
+    identifiers.extend(transactions.iter().copied().flat_map(identifiers_of));
+    let identifiers: Vec<String> = identifiers
+        .into_iter()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    if !identifiers.is_empty() {
+        let tombstones = Tombstones::load_or_make(app, &mut tx, scope).await?;
+        let hashes: Vec<Vec<u8>> = identifiers.iter().map(|one| tombstones.hash(one)).collect();
+        erasure::insert_tombstones(&mut tx, scope, &hashes, now).await?;
+    }
+    let words = words(&transactions, &identifiers);
+    let wiped: Vec<Wiped> = transactions
+        .iter()
+        .map(|one| wiped((*one).clone(), now))
+        .collect();
+    erasure::wipe_rows(&mut tx, scope, &wiped, now).await?;
+    let rejected = erasure::wipe_rejected(&mut tx, scope, &words).await?;
+    wipe_runs(&mut tx, scope, &words).await?;
+    erasure::delete_remedies(&mut tx, scope, contact, &identifiers).await?;
+    store::hubspot_events::delete(&mut tx, scope, &[seq]).await?;
+    let detail = json!({"transactions": wiped.len(), "rows": rejected});
+    store::audit::insert(&mut tx, scope, "hubspot", "recipient.erase", &detail, now).await?;
+    // HubSpot's own records hold the same values: written anew at once, or with the first run after a rest.
+    if let Some(portal) = store::portals::find(&mut tx, scope).await?
+        && matches!(
+            PortalState::of(portal.facts()),
+            PortalState::Active | PortalState::Backfilling | PortalState::Paused
+        )
+        && !wiped.is_empty()
+    {
+        store::runs::request(&mut tx, scope, RunKind::Link, "hubspot", now).await?;
+    }
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(())
+}
+
+/// The row without its recipient, and what its trace says from now on.
+fn wiped(transaction: Transaction, now: DateTime<Utc>) -> Wiped {
+    let transaction = transaction.erased();
+    Wiped {
+        desired_hash: desired_hash(&transaction),
+        id: transaction.id,
+        decision: Decision::new(Outcome::Erased, now, None),
+    }
+}
+
+/// Fingerprint of the record that a transaction wants.
+pub(crate) fn desired_hash(transaction: &Transaction) -> Vec<u8> {
+    tokens::fingerprint(&record::canonical_bytes(&record::values(transaction)))
+}
+
+/// What a transaction's recipient can be recognized by.
+fn identifiers_of(transaction: &Transaction) -> Vec<String> {
+    let phone = transaction.recipient.phone.as_deref();
+    transaction
+        .recipient_key()
+        .into_iter()
+        .chain(phone.and_then(phone::key))
+        .collect()
+}
+
+/// The same of a row of Thnks that cannot be a transaction.
+pub(crate) fn identifiers_of_row(row: &Value) -> Vec<String> {
+    let field = |name: &str| row["recipient"][name].as_str();
+    field("email")
+        .and_then(text::email_key)
+        .into_iter()
+        .chain(field("phone").and_then(phone::key))
+        .collect()
+}
+
+/// Everything that may be quoted somewhere, in lower case: identifiers, numbers as they were written, and full names. A
+/// single name is left out: it would hit others' rows.
+fn words(transactions: &[&Transaction], identifiers: &[String]) -> Vec<String> {
+    let mut words: BTreeSet<String> = identifiers.iter().cloned().collect();
+    for transaction in transactions {
+        let recipient = &transaction.recipient;
+        words.extend(
+            recipient
+                .phone
+                .iter()
+                .map(|phone| phone.trim().to_lowercase()),
+        );
+        let name = recipient.name.iter().map(|name| name.trim().to_lowercase());
+        words.extend(name.filter(|name| name.contains(' ')));
+    }
+    words.into_iter().filter(|word| word.len() > 4).collect()
+}
+
+/// Takes words out of the accounts of runs: HubSpot's refusals quote values.
+async fn wipe_runs(tx: &mut Tx, scope: PortalScope, words: &[String]) -> Result<(), Error> {
+    for (run_id, mut counts, error) in erasure::list_runs_with(tx, scope, words).await? {
+        wipe_value(&mut counts, words);
+        let error = error.map(|error| wipe_text(&error, words));
+        erasure::save_run(tx, scope, run_id, &counts, error.as_deref()).await?;
+    }
+    Ok(())
+}
+
+fn wipe_value(value: &mut Value, words: &[String]) {
+    match value {
+        Value::String(text) => *text = wipe_text(text, words),
+        Value::Array(values) => values.iter_mut().for_each(|value| wipe_value(value, words)),
+        Value::Object(fields) => fields
+            .values_mut()
+            .for_each(|value| wipe_value(value, words)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// The text without the words, however they are written.
+fn wipe_text(text: &str, words: &[String]) -> String {
+    let mut text = text.to_owned();
+    for word in words {
+        // Lower case may differ in length from what it was made of: then the whole text goes.
+        let lower = text.to_lowercase();
+        if !lower.contains(word.as_str()) {
+            continue;
+        }
+        if lower.len() != text.len() {
+            return ERASED.to_owned();
+        }
+        let mut wiped = String::new();
+        let mut rest = 0;
+        for (at, _) in lower.match_indices(word.as_str()) {
+            if !text.is_char_boundary(at) || !text.is_char_boundary(at + word.len()) {
+                return ERASED.to_owned();
+            }
+            wiped.push_str(&text[rest..at]);
+            wiped.push_str(ERASED);
+            rest = at + word.len();
+        }
+        wiped.push_str(&text[rest..]);
+        text = wiped;
+    }
+    text
+}
+
+/// The tombstones of a portal.
+pub(crate) struct Tombstones {
+    scope: PortalScope,
+    key: hmac::Key,
+}
+
+impl Tombstones {
+    /// The portal's tombstones; `None` while nobody has been erased.
+    pub(crate) async fn load(
+        app: &App,
+        tx: &mut Tx,
+        scope: PortalScope,
+    ) -> Result<Option<Self>, Error> {
+        let Some(sealed) = erasure::find_key(tx, scope).await? else {
+            return Ok(None);
+        };
+        let secret = app.keys.open(place(scope, &row(scope)), &Sealed(sealed))?;
+        Ok(Some(Self::new(scope, &secret)))
+    }
+
+    async fn load_or_make(app: &App, tx: &mut Tx, scope: PortalScope) -> Result<Self, Error> {
+        if let Some(known) = Self::load(app, tx, scope).await? {
+            return Ok(known);
+        }
+        let secret = SecretString::from(tokens::random());
+        let sealed = app.keys.seal(place(scope, &row(scope)), &secret);
+        erasure::save_key(tx, scope, &sealed.0).await?;
+        Ok(Self::new(scope, &secret))
+    }
+
+    fn new(scope: PortalScope, secret: &SecretString) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
+        Self { scope, key }
+    }
+
+    fn hash(&self, identifier: &str) -> Vec<u8> {
+        hmac::sign(&self.key, identifier.as_bytes())
+            .as_ref()
+            .to_vec()
+    }
+
+    /// Whether any of the identifiers was erased.
+    pub(crate) async fn has_any(&self, tx: &mut Tx, identifiers: &[String]) -> Result<bool, Error> {
+        let hashes: Vec<Vec<u8>> = identifiers.iter().map(|one| self.hash(one)).collect();
+        Ok(!erasure::list_erased(tx, self.scope, &hashes)
+            .await?
+            .is_empty())
+    }
+
+    /// The transactions whose recipient was erased: by an identifier, or because the ledger says so.
+    pub(crate) async fn list_erased(
+        &self,
+        tx: &mut Tx,
+        transactions: &[&Transaction],
+    ) -> Result<HashSet<TransactionId>, Error> {
+        let mut by_hash: HashMap<Vec<u8>, Vec<TransactionId>> = HashMap::new();
+        let mut ids = Vec::new();
+        for transaction in transactions {
+            ids.push(transaction.id.0.clone());
+            for identifier in identifiers_of(transaction) {
+                let of_hash = by_hash.entry(self.hash(&identifier)).or_default();
+                of_hash.push(transaction.id.clone());
+            }
+        }
+        let hashes: Vec<Vec<u8>> = by_hash.keys().cloned().collect();
+        let hit = erasure::list_erased(tx, self.scope, &hashes).await?;
+        let known = erasure::list_erased_rows(tx, self.scope, &ids).await?;
+        let by_identifier = hit.iter().filter_map(|hash| by_hash.get(hash)).flatten();
+        Ok(by_identifier.cloned().chain(known).collect())
+    }
+}
+
+fn place(scope: PortalScope, row: &str) -> Place<'_> {
+    Place {
+        table: "portals",
+        column: "erasure_key",
+        hub_id: scope.hub_id().0,
+        row,
+    }
+}
+
+fn row(scope: PortalScope) -> String {
+    scope.hub_id().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_taken_out_however_they_are_written() {
+        let words = vec!["sam@client.example".to_owned(), "sam okafor".to_owned()];
+        assert_eq!(
+            wipe_text(
+                "SAM@Client.example is not valid (Sam Okafor, sam@client.example)",
+                &words
+            ),
+            "(erased) is not valid ((erased), (erased))"
+        );
+        assert_eq!(wipe_text("İ sam@client.example", &words), ERASED);
+        assert_eq!(wipe_text("nothing", &words), "nothing");
+        let mut value = json!({"groups": [{"reason": "sam okafor?", "rows": 3}]});
+        wipe_value(&mut value, &words);
+        assert_eq!(
+            value,
+            json!({"groups": [{"reason": "(erased)?", "rows": 3}]})
+        );
+    }
+}

@@ -1,0 +1,236 @@
+//! Deliveries of webhooks: HubSpot's words for what happened, reduced to what this service acts on (facts/hubspot.md §7).
+
+use domain::event::{Change, ContactEvent};
+use domain::{HubId, RecordId};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::wire;
+
+/// Events in one delivery at most (§7.3); more are read all the same.
+pub const EVENTS_PER_DELIVERY: usize = 100;
+
+/// Properties of contacts that can tell whose gift it is; of a property that a portal has named we are told nothing, since
+/// subscriptions are the same for all portals.
+const IDENTIFYING: [&str; 4] = ["email", "hs_additional_emails", "phone", "mobilephone"];
+/// HubSpot's own object types at the other end of a link: none of them is a record of ours.
+const STANDARD: [&str; 6] = [
+    "CONTACT",
+    "COMPANY",
+    "DEAL",
+    "TICKET",
+    "LINE_ITEM",
+    "PRODUCT",
+];
+/// Contacts, where an event numbers the type instead of naming it.
+const CONTACT_TYPE: &str = "0-1";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Event {
+    #[serde(deserialize_with = "wire::number")]
+    portal_id: i64,
+    subscription_type: String,
+    object_type_id: Option<String>,
+    object_id: Option<Value>,
+    property_name: Option<String>,
+    association_type: Option<String>,
+    from_object_id: Option<Value>,
+    to_object_id: Option<Value>,
+    association_removed: Option<Value>,
+    #[serde(default)]
+    merged_object_ids: Vec<Value>,
+    new_object_id: Option<Value>,
+    primary_object_id: Option<Value>,
+}
+
+/// What a delivery tells of contacts. Events of other objects, and of kinds that we have no use for, are left out, and so
+/// is a single event that cannot be read; an error means that the body is no list of events at all.
+pub fn contact_events(body: &[u8]) -> Result<Vec<ContactEvent>, Error> {
+    let events: Vec<Value> =
+        serde_json::from_slice(body).map_err(|error| Error::Unreadable(error.to_string()))?;
+    let readable = events
+        .into_iter()
+        .filter_map(|event| serde_json::from_value::<Event>(event).ok());
+    Ok(readable.flat_map(|event| event.reduced()).collect())
+}
+
+impl Event {
+    fn reduced(&self) -> Vec<ContactEvent> {
+        let event = |change, contact, record| ContactEvent {
+            hub_id: HubId(self.portal_id),
+            change,
+            contact,
+            record,
+        };
+        let about_it = |change| {
+            let contact = id(self.object_id.as_ref());
+            Vec::from_iter(contact.map(|contact| event(change, contact, None)))
+        };
+        let (object, happened) = self.subscription_type.split_once('.').unwrap_or_default();
+        let is_contact = object == "contact"
+            || object == "object" && self.object_type_id.as_deref() == Some(CONTACT_TYPE);
+        if !is_contact {
+            return Vec::new();
+        }
+        match happened {
+            "creation" => about_it(Change::Changed),
+            "propertyChange" => match self.property_name.as_deref() {
+                Some(name) if IDENTIFYING.contains(&name) => about_it(Change::Changed),
+                _ => Vec::new(),
+            },
+            "restore" => about_it(Change::Restored),
+            "deletion" => about_it(Change::Deleted),
+            "privacyDeletion" => about_it(Change::Forgotten),
+            "merge" => {
+                let survivor = id(self.new_object_id.as_ref())
+                    .or_else(|| id(self.primary_object_id.as_ref()))
+                    .or_else(|| id(self.object_id.as_ref()));
+                let lost = self.merged_object_ids.iter().map(Some).filter_map(id);
+                lost.chain(id(self.primary_object_id.as_ref()))
+                    .filter(|lost| Some(*lost) != survivor)
+                    .map(|lost| event(Change::Merged, lost, None))
+                    .chain(survivor.map(|survivor| event(Change::Changed, survivor, None)))
+                    .collect()
+            }
+            "associationChange" => Vec::from_iter(self.link().map(|(contact, record)| {
+                let removed = self.association_removed.as_ref().and_then(wire::flag);
+                let change = if removed == Some(true) {
+                    Change::Unlinked
+                } else {
+                    Change::Linked
+                };
+                event(change, contact, Some(record))
+            })),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Contact and record of a link, unless the record is one of HubSpot's own types. `CONTACT_TO_THNKS` is seen from the
+    /// contact, `THNKS_TO_CONTACT` from the record.
+    fn link(&self) -> Option<(RecordId, RecordId)> {
+        let ends = self.association_type.as_deref().unwrap_or_default();
+        let ends = ends.to_uppercase();
+        let (from, to) = (
+            id(self.from_object_id.as_ref())?,
+            id(self.to_object_id.as_ref())?,
+        );
+        match ends.split_once("_TO_") {
+            Some(("CONTACT", other)) if STANDARD.contains(&other) => None,
+            Some((other, "CONTACT")) if STANDARD.contains(&other) => None,
+            Some((other, "CONTACT")) if other != "CONTACT" => Some((to, from)),
+            _ => Some((from, to)),
+        }
+    }
+}
+
+/// An id as number or as text; 0 is none.
+fn id(value: Option<&Value>) -> Option<RecordId> {
+    let number = match value? {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    number.filter(|id| *id > 0).map(RecordId)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(events: &Value) -> Vec<(Change, i64, Option<i64>)> {
+        let events = contact_events(events.to_string().as_bytes()).unwrap();
+        events
+            .into_iter()
+            .inspect(|event| assert_eq!(event.hub_id, HubId(7)))
+            .map(|event| (event.change, event.contact.0, event.record.map(|id| id.0)))
+            .collect()
+    }
+
+    #[test]
+    fn events_become_what_is_acted_on() {
+        let told = json!([
+            {"portalId": 7, "subscriptionType": "contact.creation", "objectId": 1, "eventId": 1},
+            {"portalId": "7", "subscriptionType": "contact.propertyChange", "objectId": "2", "propertyName": "email",
+                "propertyValue": "a@b.example"},
+            {"portalId": 7, "subscriptionType": "contact.propertyChange", "objectId": 3, "propertyName": "hs_additional_emails"},
+            {"portalId": 7, "subscriptionType": "object.restore", "objectTypeId": "0-1", "objectId": 4},
+            {"portalId": 7, "subscriptionType": "contact.deletion", "objectId": 5},
+            {"portalId": 7, "subscriptionType": "contact.privacyDeletion", "objectId": 6},
+        ]);
+        assert_eq!(
+            read(&told),
+            [
+                (Change::Changed, 1, None),
+                (Change::Changed, 2, None),
+                (Change::Changed, 3, None),
+                (Change::Restored, 4, None),
+                (Change::Deleted, 5, None),
+                (Change::Forgotten, 6, None),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_merge_names_everyone_who_became_part_of_another() {
+        let merge = |new: Value| {
+            json!([{"portalId": 7, "subscriptionType": "contact.merge", "objectId": 9, "primaryObjectId": 1,
+                "mergedObjectIds": [2, "3"], "newObjectId": new, "numberOfPropertiesMoved": 4}])
+        };
+        let (two, three) = ((Change::Merged, 2, None), (Change::Merged, 3, None));
+        assert_eq!(
+            read(&merge(json!(1))),
+            [two, three, (Change::Changed, 1, None)]
+        );
+        assert_eq!(
+            read(&merge(json!(9))),
+            [
+                two,
+                three,
+                (Change::Merged, 1, None),
+                (Change::Changed, 9, None)
+            ]
+        );
+        assert_eq!(
+            read(&merge(Value::Null)),
+            [two, three, (Change::Changed, 1, None)]
+        );
+    }
+
+    #[test]
+    fn a_link_is_seen_from_the_contact_whichever_end_tells() {
+        let link = |ends: &str, removed: Value| {
+            json!([{"portalId": 7, "subscriptionType": "contact.associationChange", "associationType": ends,
+                "fromObjectId": 11, "toObjectId": 22, "associationRemoved": removed}])
+        };
+        let of = |ends| read(&link(ends, json!(false)));
+        assert_eq!(of("CONTACT_TO_THNKS"), [(Change::Linked, 11, Some(22))]);
+        assert_eq!(of("THNKS_TO_CONTACT"), [(Change::Linked, 22, Some(11))]);
+        assert_eq!(of("SOMETHING_NEW"), [(Change::Linked, 11, Some(22))]);
+        assert_eq!(of("CONTACT_TO_COMPANY"), []);
+        assert_eq!(of("DEAL_TO_CONTACT"), []);
+        let removed = read(&link("CONTACT_TO_THNKS", json!("true")));
+        assert_eq!(removed, [(Change::Unlinked, 11, Some(22))]);
+    }
+
+    #[test]
+    fn what_is_of_no_use_or_cannot_be_read_is_left_out() {
+        let told = json!([
+            {"portalId": 7, "subscriptionType": "contact.propertyChange", "objectId": 1, "propertyName": "lastname"},
+            {"portalId": 7, "subscriptionType": "company.creation", "objectId": 1},
+            {"portalId": 7, "subscriptionType": "object.creation", "objectTypeId": "0-2", "objectId": 1},
+            {"portalId": 7, "subscriptionType": "contact.creation"},
+            {"portalId": 7, "subscriptionType": "contact.creation", "objectId": -1},
+            {"portalId": 7, "subscriptionType": "contact.somethingNew", "objectId": 1},
+            {"subscriptionType": "contact.creation", "objectId": 1},
+            "what", 5, null,
+            {"portalId": 7, "subscriptionType": "contact.creation", "objectId": 8},
+        ]);
+        assert_eq!(read(&told), [(Change::Changed, 8, None)]);
+        assert!(contact_events(b"{}").is_err());
+        assert!(contact_events(b"").is_err());
+        assert_eq!(contact_events(b"[]").unwrap(), []);
+    }
+}

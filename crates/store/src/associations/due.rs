@@ -1,0 +1,220 @@
+//! Which rows wait to be linked, and what became of them.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use domain::association::{DealFacts, Decision, Keep, Links};
+use domain::matching::Recipient;
+use domain::{RecordId, RunId, TransactionId};
+use rust_decimal::Decimal;
+use serde_json::Value;
+
+use crate::{Conn, Error, PortalScope};
+
+/// A row that waits to be linked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// The transaction.
+    pub id: TransactionId,
+    /// Its record in HubSpot.
+    pub record_id: RecordId,
+    /// What is known of the recipient.
+    pub recipient: Recipient,
+    /// The links that this service has made.
+    pub links: Links,
+    /// Whether these were made for this recipient.
+    pub keep: Keep,
+}
+
+/// Up to `limit` rows that have a record and wait to be linked, those of one recipient together; none whose links this
+/// run has been refused already, and none that a person has linked or unlinked.
+pub async fn list_due(
+    conn: &mut Conn,
+    scope: PortalScope,
+    run_id: RunId,
+    limit: i64,
+) -> Result<Vec<Due>, Error> {
+    let rows = sqlx::query!(
+        r#"SELECT t.transaction_id, t.record_id AS "record_id!", t.recipient_key, t.recipient_phone_key, t.contact_id,
+            t.company_ids, t.deal_ids, t.links_of_another, r.alias AS "alias?", r.contact_id AS "chosen?"
+         FROM (SELECT * FROM transactions
+            WHERE hub_id = $1 AND association_due AND record_id IS NOT NULL AND link_refused_by IS DISTINCT FROM $2
+                AND hand IS NULL
+            ORDER BY recipient_key, transaction_id LIMIT $3) AS t
+         LEFT JOIN recipient_remedies AS r
+            ON r.hub_id = t.hub_id AND r.recipient = coalesce(t.recipient_key, t.recipient_phone_key)
+         ORDER BY t.recipient_key, t.transaction_id"#,
+        scope.hub_id().0,
+        run_id.0,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    let ids = |ids: Vec<i64>| ids.into_iter().map(RecordId).collect::<BTreeSet<_>>();
+    Ok(rows
+        .into_iter()
+        .map(|row| Due {
+            id: TransactionId(row.transaction_id),
+            record_id: RecordId(row.record_id),
+            recipient: Recipient {
+                email: row.recipient_key,
+                phone: row.recipient_phone_key,
+                alias: row.alias,
+                chosen: row.chosen.map(RecordId),
+            },
+            links: Links {
+                contact: row.contact_id.map(RecordId),
+                companies: ids(row.company_ids),
+                deals: ids(row.deal_ids),
+            },
+            keep: if row.links_of_another {
+                Keep::Wanted
+            } else {
+                Keep::All
+            },
+        })
+        .collect())
+}
+
+/// How many rows have a record and wait to be linked.
+pub async fn count_due(conn: &mut Conn, scope: PortalScope) -> Result<i64, Error> {
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM transactions
+         WHERE hub_id = $1 AND association_due AND record_id IS NOT NULL AND hand IS NULL"#,
+        scope.hub_id().0
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(count)
+}
+
+/// Stores decisions: the links are those the decision names. The rows no longer wait, except those of which HubSpot
+/// refused a link: the next run tries them again. What was erased meanwhile stays erased.
+pub async fn save(
+    conn: &mut Conn,
+    scope: PortalScope,
+    run_id: RunId,
+    decisions: &[(TransactionId, Decision)],
+) -> Result<(), Error> {
+    let ids: Vec<String> = decisions.iter().map(|(id, _)| id.0.clone()).collect();
+    let outcomes: Vec<String> = decisions
+        .iter()
+        .map(|(_, decision)| decision.outcome.as_str().to_owned())
+        .collect();
+    let traces: Vec<Value> = decisions
+        .iter()
+        .map(|(_, decision)| serde_json::to_value(decision).unwrap_or_default())
+        .collect();
+    sqlx::query!(
+        "UPDATE transactions AS t SET association_outcome = d.outcome, decision = d.trace,
+            association_due = jsonb_array_length(d.trace -> 'refusals') > 0,
+            link_refused_by = CASE WHEN jsonb_array_length(d.trace -> 'refusals') > 0 THEN $2::uuid END,
+            contact_id = (d.trace -> 'links' ->> 'contact')::bigint,
+            company_ids = ARRAY(SELECT jsonb_array_elements_text(d.trace -> 'links' -> 'companies')::bigint),
+            deal_ids = ARRAY(SELECT jsonb_array_elements_text(d.trace -> 'links' -> 'deals')::bigint),
+            links_of_another = t.links_of_another AND jsonb_array_length(d.trace -> 'refusals') > 0
+         FROM UNNEST($3::text[], $4::text[], $5::jsonb[]) AS d (id, outcome, trace)
+         WHERE t.hub_id = $1 AND t.transaction_id = d.id AND t.erased_at IS NULL",
+        scope.hub_id().0,
+        run_id.0,
+        &ids,
+        &outcomes,
+        &traces
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Keeps deals as they are now, at the first time that a gift is linked to them.
+pub async fn insert_deal_facts(
+    conn: &mut Conn,
+    scope: PortalScope,
+    facts: &[(TransactionId, DealFacts)],
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    macro_rules! column {
+        ($ty:ty, |$facts:ident| $value:expr) => {
+            facts.iter().map(|(_, $facts)| $value).collect::<Vec<$ty>>()
+        };
+    }
+    let ids: Vec<String> = facts.iter().map(|(id, _)| id.0.clone()).collect();
+    let deals = column!(i64, |facts| facts.deal.0);
+    let pipelines = column!(Option<String>, |facts| facts.pipeline.clone());
+    let stages = column!(Option<String>, |facts| facts.stage.clone());
+    let amounts = column!(Option<Decimal>, |facts| facts.amount);
+    let currencies = column!(Option<String>, |facts| facts.currency.clone());
+    sqlx::query!(
+        "INSERT INTO deal_facts (hub_id, transaction_id, deal_id, pipeline, stage, amount, currency, linked_at)
+         SELECT $1, id, deal, pipeline, stage, amount, currency, $2
+         FROM UNNEST($3::text[], $4::bigint[], $5::text[], $6::text[], $7::numeric[], $8::text[])
+            AS fact (id, deal, pipeline, stage, amount, currency)
+         ON CONFLICT DO NOTHING",
+        scope.hub_id().0,
+        now,
+        &ids,
+        &deals,
+        &pipelines as &[Option<String>],
+        &stages as &[Option<String>],
+        &amounts as &[Option<Decimal>],
+        &currencies as &[Option<String>]
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Marks every orphan that has something to look for as waiting: an address, or, `by_phone`, a number. Those placed before
+/// `since` by their time are left out when it is given, and those that a person unlinked always.
+pub async fn mark_orphans_due(
+    conn: &mut Conn,
+    scope: PortalScope,
+    by_phone: bool,
+    since: Option<DateTime<Utc>>,
+) -> Result<i64, Error> {
+    let result = sqlx::query!(
+        "UPDATE transactions SET association_due = true
+         WHERE hub_id = $1 AND contact_id IS NULL AND record_id IS NOT NULL AND hand IS NULL AND NOT association_due
+            AND (recipient_key IS NOT NULL OR $2 AND recipient_phone_key IS NOT NULL)
+            AND ($3::timestamptz IS NULL OR counted_at >= $3)",
+        scope.hub_id().0,
+        by_phone,
+        since
+    )
+    .execute(conn)
+    .await?;
+    Ok(i64::try_from(result.rows_affected()).unwrap_or(i64::MAX))
+}
+
+/// Marks the orphans of these recipients as waiting, by address or by number.
+pub async fn mark_recipients_due(
+    conn: &mut Conn,
+    scope: PortalScope,
+    keys: &[String],
+) -> Result<i64, Error> {
+    let result = sqlx::query!(
+        "UPDATE transactions SET association_due = true
+         WHERE hub_id = $1 AND contact_id IS NULL AND record_id IS NOT NULL AND hand IS NULL AND NOT association_due
+            AND (recipient_key = ANY($2) OR recipient_phone_key = ANY($2))",
+        scope.hub_id().0,
+        keys
+    )
+    .execute(conn)
+    .await?;
+    Ok(i64::try_from(result.rows_affected()).unwrap_or(i64::MAX))
+}
+
+/// Lets rows of a recipient wait, linked ones included, because a person wants it: what a person did in HubSpot before no
+/// longer holds, and links that are no longer wanted go.
+pub async fn mark_due(conn: &mut Conn, scope: PortalScope, ids: &[String]) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE transactions SET association_due = true, hand = NULL, link_refused_by = NULL,
+            links_of_another = links_of_another OR contact_id IS NOT NULL
+         WHERE hub_id = $1 AND transaction_id = ANY($2) AND erased_at IS NULL",
+        scope.hub_id().0,
+        ids
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

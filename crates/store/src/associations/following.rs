@@ -1,0 +1,174 @@
+//! What HubSpot or a person changed about links that were made: contacts merged, deleted, linked or unlinked by hand.
+
+use domain::association::{Decision, Outcome};
+use domain::{RecordId, TransactionId};
+use serde_json::Value;
+
+use crate::{Conn, Error, PortalScope};
+
+/// A linked row, or one that has a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followed {
+    /// The transaction.
+    pub id: TransactionId,
+    /// Its record.
+    pub record: RecordId,
+    /// The contact that it is noted to be linked to.
+    pub contact: Option<RecordId>,
+    /// Whether a person linked or unlinked it.
+    pub by_hand: bool,
+}
+
+/// Those of `contacts` that any row is linked to.
+pub async fn list_linked_contacts(
+    conn: &mut Conn,
+    scope: PortalScope,
+    contacts: &[RecordId],
+) -> Result<Vec<RecordId>, Error> {
+    let contacts: Vec<i64> = contacts.iter().map(|contact| contact.0).collect();
+    let linked = sqlx::query_scalar!(
+        r#"SELECT DISTINCT contact_id AS "contact_id!" FROM transactions WHERE hub_id = $1 AND contact_id = ANY($2)"#,
+        scope.hub_id().0,
+        &contacts
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(linked.into_iter().map(RecordId).collect())
+}
+
+/// The rows that are linked to one of `contacts`.
+pub async fn list_by_contact(
+    conn: &mut Conn,
+    scope: PortalScope,
+    contacts: &[RecordId],
+) -> Result<Vec<Followed>, Error> {
+    let contacts: Vec<i64> = contacts.iter().map(|contact| contact.0).collect();
+    let rows = sqlx::query!(
+        r#"SELECT transaction_id, record_id AS "record_id!", contact_id, hand IS NOT NULL AS "by_hand!" FROM transactions
+         WHERE hub_id = $1 AND contact_id = ANY($2) AND record_id IS NOT NULL"#,
+        scope.hub_id().0,
+        &contacts
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Followed {
+            id: TransactionId(row.transaction_id),
+            record: RecordId(row.record_id),
+            contact: row.contact_id.map(RecordId),
+            by_hand: row.by_hand,
+        })
+        .collect())
+}
+
+/// The rows whose record is one of `records`; ids that are no record of ours are left out.
+pub async fn list_by_record(
+    conn: &mut Conn,
+    scope: PortalScope,
+    records: &[RecordId],
+) -> Result<Vec<Followed>, Error> {
+    let records: Vec<i64> = records.iter().map(|record| record.0).collect();
+    let rows = sqlx::query!(
+        r#"SELECT transaction_id, record_id AS "record_id!", contact_id, hand IS NOT NULL AS "by_hand!" FROM transactions
+         WHERE hub_id = $1 AND record_id = ANY($2) AND erased_at IS NULL"#,
+        scope.hub_id().0,
+        &records
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Followed {
+            id: TransactionId(row.transaction_id),
+            record: RecordId(row.record_id),
+            contact: row.contact_id.map(RecordId),
+            by_hand: row.by_hand,
+        })
+        .collect())
+}
+
+/// Moves every row, and every choice that a person made, from a contact to the one that it is part of now.
+pub async fn move_contact(
+    conn: &mut Conn,
+    scope: PortalScope,
+    lost: RecordId,
+    survivor: RecordId,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE transactions SET contact_id = $3,
+            former_contacts = array_append(array_remove(former_contacts, $2), $2),
+            decision = jsonb_set(decision, '{links,contact}', to_jsonb($3::bigint))
+         WHERE hub_id = $1 AND contact_id = $2",
+        scope.hub_id().0,
+        lost.0,
+        survivor.0
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "UPDATE recipient_remedies SET contact_id = $3 WHERE hub_id = $1 AND contact_id = $2",
+        scope.hub_id().0,
+        lost.0,
+        survivor.0
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Forgets contacts that are gone, with whose links HubSpot has done the same: the rows are orphans, and looked at again.
+pub async fn drop_contacts(
+    conn: &mut Conn,
+    scope: PortalScope,
+    contacts: &[RecordId],
+) -> Result<(), Error> {
+    let contacts: Vec<i64> = contacts.iter().map(|contact| contact.0).collect();
+    sqlx::query!(
+        "UPDATE transactions SET former_contacts = array_append(array_remove(former_contacts, contact_id), contact_id),
+            contact_id = NULL, association_due = true, hand = NULL, link_refused_by = NULL
+         WHERE hub_id = $1 AND contact_id = ANY($2)",
+        scope.hub_id().0,
+        &contacts
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Notes what a person did: the contact of each row as it is linked in HubSpot now, or that there is none. Such rows are
+/// left alone until a person wants it otherwise.
+pub async fn save_hand(
+    conn: &mut Conn,
+    scope: PortalScope,
+    rows: &[(TransactionId, Decision)],
+) -> Result<(), Error> {
+    let ids: Vec<String> = rows.iter().map(|(id, _)| id.0.clone()).collect();
+    let traces: Vec<Value> = rows
+        .iter()
+        .map(|(_, decision)| serde_json::to_value(decision).unwrap_or_default())
+        .collect();
+    let hands: Vec<String> = rows
+        .iter()
+        .map(|(_, decision)| match decision.outcome {
+            Outcome::UnlinkedByHand => "unlinked".to_owned(),
+            _ => "linked".to_owned(),
+        })
+        .collect();
+    sqlx::query!(
+        "UPDATE transactions AS t SET hand = h.hand, decision = h.trace, association_outcome = h.trace ->> 'outcome',
+            association_due = false, links_of_another = false, link_refused_by = NULL,
+            former_contacts = CASE WHEN t.contact_id IS NULL THEN t.former_contacts
+                ELSE array_append(array_remove(t.former_contacts, t.contact_id), t.contact_id) END,
+            contact_id = (h.trace -> 'links' ->> 'contact')::bigint
+         FROM UNNEST($2::text[], $3::text[], $4::jsonb[]) AS h (id, hand, trace)
+         WHERE t.hub_id = $1 AND t.transaction_id = h.id AND t.erased_at IS NULL",
+        scope.hub_id().0,
+        &ids,
+        &hands,
+        &traces
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,18 @@
+//! How records are linked: which rows wait for it, what became of them, and what HubSpot or a person changed afterwards.
+
+mod due;
+mod following;
+mod showing;
+
+pub use due::{
+    Due, count_due, insert_deal_facts, list_due, mark_due, mark_orphans_due, mark_recipients_due,
+    save,
+};
+pub use following::{
+    Followed, drop_contacts, list_by_contact, list_by_record, list_linked_contacts, move_contact,
+    save_hand,
+};
+pub use showing::{
+    Orphans, Trace, count_orphans, find_trace, has_orphans, list_orphan_phones,
+    list_orphan_recipients,
+};

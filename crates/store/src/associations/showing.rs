@@ -1,0 +1,208 @@
+//! What pages see of links: one transaction with its trace, and the orphans.
+
+use chrono::{DateTime, Utc};
+use domain::association::{Decision, Outcome};
+use domain::matching::Recipient;
+use domain::{RecordId, TransactionId};
+use rust_decimal::Decimal;
+use serde_json::Value;
+
+use crate::{Conn, Error, PortalScope};
+
+/// One transaction with what is known of its links.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trace {
+    /// The transaction.
+    pub id: TransactionId,
+    /// Name of the gift.
+    pub gift_name: Option<String>,
+    /// Its price in units of `currency`.
+    pub amount: Option<Decimal>,
+    /// ISO 4217 code.
+    pub currency: Option<String>,
+    /// Who gave.
+    pub sender_name: Option<String>,
+    /// Who got.
+    pub recipient_name: Option<String>,
+    /// What is known of the recipient.
+    pub recipient: Recipient,
+    /// Its status.
+    pub status: String,
+    /// By which time it is placed.
+    pub counted_at: DateTime<Utc>,
+    /// Its record in HubSpot.
+    pub record: Option<RecordId>,
+    /// Why HubSpot refused the record, when it did.
+    pub failure: Option<String>,
+    /// Its contact.
+    pub contact: Option<RecordId>,
+    /// Its companies.
+    pub companies: Vec<RecordId>,
+    /// Its deals.
+    pub deals: Vec<RecordId>,
+    /// Whether it waits to be linked.
+    pub is_due: bool,
+    /// When the recipient's data was erased.
+    pub erased_at: Option<DateTime<Utc>>,
+    /// The last decision.
+    pub decision: Option<Decision>,
+}
+
+/// How many orphans there are, by why.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Orphans {
+    /// By outcome; those that were not looked at yet are left out.
+    pub by_outcome: Vec<(Outcome, i64)>,
+    /// Different recipients that a re-association looks for.
+    pub recipients: i64,
+    /// Rows that it looks at.
+    pub lookable: i64,
+}
+
+/// One transaction with its trace.
+pub async fn find_trace(
+    conn: &mut Conn,
+    scope: PortalScope,
+    id: &TransactionId,
+) -> Result<Option<Trace>, Error> {
+    let row = sqlx::query!(
+        r#"SELECT t.transaction_id, t.gift_name, t.amount, t.currency, t.sender_name, t.recipient_name, t.recipient_key,
+            t.recipient_phone_key, t.status, t.counted_at, t.record_id, t.failure_reason, t.contact_id, t.company_ids,
+            t.deal_ids, t.association_due, t.erased_at, t.decision, r.alias AS "alias?", r.contact_id AS "chosen?"
+         FROM transactions AS t LEFT JOIN recipient_remedies AS r
+            ON r.hub_id = t.hub_id AND r.recipient = coalesce(t.recipient_key, t.recipient_phone_key)
+         WHERE t.hub_id = $1 AND t.transaction_id = $2"#,
+        scope.hub_id().0,
+        id.as_str()
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| Trace {
+        id: TransactionId(row.transaction_id),
+        gift_name: row.gift_name,
+        amount: row.amount,
+        currency: row.currency,
+        sender_name: row.sender_name,
+        recipient_name: row.recipient_name,
+        recipient: Recipient {
+            email: row.recipient_key,
+            phone: row.recipient_phone_key,
+            alias: row.alias,
+            chosen: row.chosen.map(RecordId),
+        },
+        status: row.status,
+        counted_at: row.counted_at,
+        record: row.record_id.map(RecordId),
+        failure: row.failure_reason,
+        contact: row.contact_id.map(RecordId),
+        companies: row.company_ids.into_iter().map(RecordId).collect(),
+        deals: row.deal_ids.into_iter().map(RecordId).collect(),
+        is_due: row.association_due,
+        erased_at: row.erased_at,
+        // One of a shape that is no longer known shows as none.
+        decision: row.decision.and_then(decision_from),
+    }))
+}
+
+fn decision_from(stored: Value) -> Option<Decision> {
+    serde_json::from_value(stored).ok()
+}
+
+/// Whether any orphan has something to look for: an address, or, `by_phone`, a number.
+pub async fn has_orphans(
+    conn: &mut Conn,
+    scope: PortalScope,
+    by_phone: bool,
+) -> Result<bool, Error> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM transactions
+            WHERE hub_id = $1 AND contact_id IS NULL AND record_id IS NOT NULL AND hand IS NULL
+                AND (recipient_key IS NOT NULL OR $2 AND recipient_phone_key IS NOT NULL)) AS "found!""#,
+        scope.hub_id().0,
+        by_phone
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(found)
+}
+
+/// The telephone numbers of orphans.
+pub async fn list_orphan_phones(conn: &mut Conn, scope: PortalScope) -> Result<Vec<String>, Error> {
+    let phones = sqlx::query_scalar!(
+        r#"SELECT DISTINCT recipient_phone_key AS "phone!" FROM transactions
+         WHERE hub_id = $1 AND contact_id IS NULL AND record_id IS NOT NULL AND recipient_phone_key IS NOT NULL"#,
+        scope.hub_id().0
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(phones)
+}
+
+/// How many orphans there are.
+pub async fn count_orphans(
+    conn: &mut Conn,
+    scope: PortalScope,
+    by_phone: bool,
+) -> Result<Orphans, Error> {
+    let rows = sqlx::query!(
+        r#"SELECT association_outcome AS "outcome!", count(*) AS "rows!" FROM transactions
+         WHERE hub_id = $1 AND contact_id IS NULL AND record_id IS NOT NULL AND association_outcome IS NOT NULL
+         GROUP BY 1 ORDER BY 2 DESC, 1"#,
+        scope.hub_id().0
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let lookable = sqlx::query!(
+        r#"SELECT count(*) AS "rows!", count(DISTINCT coalesce(recipient_key, recipient_phone_key)) AS "recipients!"
+         FROM transactions
+         WHERE hub_id = $1 AND contact_id IS NULL AND record_id IS NOT NULL AND hand IS NULL
+            AND (recipient_key IS NOT NULL OR $2 AND recipient_phone_key IS NOT NULL)"#,
+        scope.hub_id().0,
+        by_phone
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Orphans {
+        by_outcome: rows
+            .into_iter()
+            .filter_map(|row| Some((Outcome::from_stored(&row.outcome)?, row.rows)))
+            .collect(),
+        recipients: lookable.recipients,
+        lookable: lookable.rows,
+    })
+}
+
+/// Up to `limit` different recipients of orphans, each with the number of its gifts, those with the most first.
+pub async fn list_orphan_recipients(
+    conn: &mut Conn,
+    scope: PortalScope,
+    by_phone: bool,
+    limit: i64,
+) -> Result<Vec<(Recipient, i64)>, Error> {
+    let rows = sqlx::query!(
+        r#"SELECT t.recipient_key, t.recipient_phone_key, count(*) AS "rows!", r.alias AS "alias?", r.contact_id AS "chosen?"
+         FROM transactions AS t LEFT JOIN recipient_remedies AS r
+            ON r.hub_id = t.hub_id AND r.recipient = coalesce(t.recipient_key, t.recipient_phone_key)
+         WHERE t.hub_id = $1 AND t.contact_id IS NULL AND t.record_id IS NOT NULL AND t.hand IS NULL
+            AND (t.recipient_key IS NOT NULL OR $2 AND t.recipient_phone_key IS NOT NULL)
+         GROUP BY t.recipient_key, t.recipient_phone_key, r.alias, r.contact_id
+         ORDER BY 3 DESC, 1, 2 LIMIT $3"#,
+        scope.hub_id().0,
+        by_phone,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let recipient = Recipient {
+                email: row.recipient_key,
+                phone: row.recipient_phone_key,
+                alias: row.alias,
+                chosen: row.chosen.map(RecordId),
+            };
+            (recipient, row.rows)
+        })
+        .collect())
+}

@@ -1,0 +1,163 @@
+//! What HubSpot has told of contacts and nobody has looked into yet: ids only, over all portals, as the board of runs.
+
+use domain::event::{Change, ContactEvent};
+use domain::run::RunKind;
+use domain::{HubId, RecordId};
+
+use crate::{Conn, Error, PortalScope, db, runs};
+
+/// An event that waits, and the number by which it is taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pending {
+    /// What happened.
+    pub event: ContactEvent,
+    /// Grows when the event comes again.
+    pub seq: i64,
+}
+
+/// Stores events of portals that are known, and rings for whoever looks into them; returns how many were stored. One
+/// statement, so that what is acknowledged is stored. An event that waits already takes its place anew.
+pub async fn insert(conn: &mut Conn, events: &[ContactEvent]) -> Result<u64, Error> {
+    // Each once, and in one order for all deliveries, so that two never wait for each other in a ring.
+    let events: std::collections::BTreeSet<&ContactEvent> = events.iter().collect();
+    let hubs: Vec<i64> = events.iter().map(|event| event.hub_id.0).collect();
+    let changes: Vec<String> = events
+        .iter()
+        .map(|event| event.change.as_str().to_owned())
+        .collect();
+    let contacts: Vec<i64> = events.iter().map(|event| event.contact.0).collect();
+    let records: Vec<i64> = events
+        .iter()
+        .map(|event| event.record.map_or(0, |record| record.0))
+        .collect();
+    let stored = sqlx::query_scalar!(
+        r#"WITH stored AS (
+            INSERT INTO hubspot_events AS known (hub_id, change, contact_id, record_id)
+            SELECT hub_id, change, contact_id, record_id
+            FROM UNNEST($1::bigint[], $2::text[], $3::bigint[], $4::bigint[]) AS told (hub_id, change, contact_id, record_id)
+            -- Each portal has a row here, and this table has no row-level security.
+            WHERE EXISTS (SELECT FROM sync_schedule AS s WHERE s.hub_id = told.hub_id)
+            ON CONFLICT (hub_id, change, contact_id, record_id) DO UPDATE SET
+                seq = excluded.seq, received_at = excluded.received_at, asked = false
+            RETURNING 1),
+        rung AS (SELECT CASE WHEN EXISTS (SELECT FROM stored) THEN pg_notify($5, '') END)
+        SELECT (SELECT count(*) FROM stored) AS "stored!" FROM rung"#,
+        &hubs,
+        &changes,
+        &contacts,
+        &records,
+        db::CHANNEL
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(stored.unsigned_abs())
+}
+
+/// Up to `limit` events of the portal in the order in which they came; erasures are left to [`list_forgotten`].
+pub async fn list(conn: &mut Conn, scope: PortalScope, limit: i64) -> Result<Vec<Pending>, Error> {
+    let rows = sqlx::query!(
+        "SELECT change, contact_id, record_id, seq FROM hubspot_events WHERE hub_id = $1 AND change <> 'forgotten' ORDER BY seq LIMIT $2",
+        scope.hub_id().0,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let change = Change::from_stored(&row.change).ok_or(Error::Corrupt {
+                table: "hubspot_events",
+                column: "change",
+            })?;
+            Ok(Pending {
+                event: ContactEvent {
+                    hub_id: scope.hub_id(),
+                    change,
+                    contact: RecordId(row.contact_id),
+                    record: (row.record_id != 0).then_some(RecordId(row.record_id)),
+                },
+                seq: row.seq,
+            })
+        })
+        .collect()
+}
+
+/// Contacts that asked for erasure, over all portals.
+pub async fn list_forgotten(
+    conn: &mut Conn,
+    limit: i64,
+) -> Result<Vec<(PortalScope, RecordId, i64)>, Error> {
+    let rows = sqlx::query!(
+        "SELECT hub_id, contact_id, seq FROM hubspot_events WHERE change = 'forgotten' ORDER BY seq LIMIT $1",
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let scope = PortalScope::new(HubId(row.hub_id));
+            (scope, RecordId(row.contact_id), row.seq)
+        })
+        .collect())
+}
+
+/// Takes events away that were looked into; one that has come again meanwhile stays.
+pub async fn delete(conn: &mut Conn, scope: PortalScope, seqs: &[i64]) -> Result<(), Error> {
+    sqlx::query!(
+        "DELETE FROM hubspot_events WHERE hub_id = $1 AND seq = ANY($2)",
+        scope.hub_id().0,
+        seqs
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Asks for a run in every portal of which there are new events, up to `limit` portals; returns how many it looked at. Any
+/// number of processes may call it at once. Where a person must act first, the events wait for the work that follows;
+/// those of a portal that is disconnected are dropped.
+pub async fn ask_for_runs(
+    conn: &mut Conn,
+    limit: i64,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<usize, Error> {
+    let hubs = sqlx::query_scalar!(
+        "SELECT DISTINCT hub_id FROM hubspot_events WHERE NOT asked AND change <> 'forgotten' LIMIT $1",
+        limit
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    for hub_id in &hubs {
+        let scope = PortalScope::new(HubId(*hub_id));
+        db::enter(conn, scope).await?;
+        // A worker is committing: the next look comes within moments.
+        if !runs::try_lock(conn, scope).await? {
+            continue;
+        }
+        let state = sqlx::query!(
+            r#"SELECT disconnected_at IS NOT NULL AS "is_gone!", needs <> '[]' AS "has_needs!" FROM portals WHERE hub_id = $1"#,
+            hub_id
+        )
+        .fetch_one(&mut *conn)
+        .await?;
+        if state.is_gone {
+            sqlx::query!(
+                "DELETE FROM hubspot_events WHERE hub_id = $1 AND change <> 'forgotten'",
+                hub_id
+            )
+            .execute(&mut *conn)
+            .await?;
+            continue;
+        }
+        sqlx::query!(
+            "UPDATE hubspot_events SET asked = true WHERE hub_id = $1 AND NOT asked AND change <> 'forgotten'",
+            hub_id
+        )
+        .execute(&mut *conn)
+        .await?;
+        if !state.has_needs {
+            runs::request(conn, scope, RunKind::Link, "hubspot", now).await?;
+        }
+    }
+    Ok(hubs.len())
+}

@@ -1,0 +1,35 @@
+//! Deliveries of events.
+
+use app::App;
+use app::events::{self, SignedRequest};
+use axum::body::Bytes;
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+
+use crate::error::Error;
+
+/// `POST /webhooks/hubspot`: signed by HubSpot; stored, then acknowledged.
+pub async fn hubspot(
+    State(app): State<App>,
+    method: Method,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, Error> {
+    let header = |name| {
+        let value = headers.get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or_default()
+    };
+    // The address that HubSpot signed is the public one: `Host` is what a proxy, or anybody, writes.
+    let base = app.public_url().as_str().trim_end_matches('/');
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let request = SignedRequest {
+        method: method.as_str(),
+        url: &format!("{base}{path}"),
+        body: &body,
+        timestamp: header("x-hubspot-request-timestamp"),
+        signature: header("x-hubspot-signature-v3"),
+    };
+    events::accept(&app, &request).await.map_err(Error::Event)?;
+    Ok(StatusCode::NO_CONTENT)
+}
