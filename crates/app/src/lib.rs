@@ -20,12 +20,15 @@ pub mod install;
 pub mod operator;
 pub mod pause;
 pub mod portals;
+pub mod reassociate;
+pub mod rules;
 pub mod runs;
 pub mod schedule;
 pub mod session;
 pub mod setup;
 pub mod statistics;
 pub mod status;
+pub mod trace;
 
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -78,13 +78,26 @@ async fn request_as(
     wish: Wish,
     actor: &str,
 ) -> Result<CurrentRun, Error> {
-    let now = app.now();
     let mut tx = app.db.begin(scope).await?;
     store::runs::lock(&mut tx, scope).await?;
-    let portal = store::portals::find(&mut tx, scope)
+    let run = request_in(&mut tx, app, scope, wish, actor).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(run)
+}
+
+/// The same in a transaction that began with [`store::runs::lock`].
+pub(crate) async fn request_in(
+    tx: &mut store::Tx,
+    app: &App,
+    scope: PortalScope,
+    wish: Wish,
+    actor: &str,
+) -> Result<CurrentRun, Error> {
+    let now = app.now();
+    let portal = store::portals::find(tx, scope)
         .await?
         .ok_or(crate::Error::NotConnected)?;
-    let state = status::read(&mut tx, scope, &portal).await?.state;
+    let state = status::read(tx, scope, &portal).await?.state;
     let possible = match state {
         PortalState::Connecting | PortalState::Disconnected | PortalState::Paused => false,
         PortalState::NeedsSetup => wish.kind == RunKind::Check,
@@ -109,13 +122,12 @@ async fn request_as(
         planned_for: None,
         requested_by: actor,
     };
-    let requested = store::runs::request_wish(&mut tx, scope, wish, now).await?;
+    let requested = store::runs::request_wish(tx, scope, wish, now).await?;
     let detail = json!({
         "kind": kind, "since": since, "run": requested.run_id, "is_new": requested.is_new,
     });
-    store::audit::insert(&mut tx, scope, actor, "run.request", &detail, now).await?;
-    let account = store::runs::find(&mut tx, scope, requested.run_id).await?;
-    tx.commit().await.map_err(store::Error::from)?;
+    store::audit::insert(tx, scope, actor, "run.request", &detail, now).await?;
+    let account = store::runs::find(tx, scope, requested.run_id).await?;
     let (state, done, total) = account.map_or((RunState::Queued, 0, None), |account| {
         (account.state, account.done, account.total)
     });

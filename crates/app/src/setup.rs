@@ -178,7 +178,7 @@ async fn association_type(
 }
 
 /// As the portal's row keeps it: HubSpot's own spelling of the category.
-fn to_stored(defined: hubspot::AssociationType) -> AssociationType {
+pub(crate) fn to_stored(defined: hubspot::AssociationType) -> AssociationType {
     let category = serde_json::to_value(defined.category).ok();
     let category = category
         .as_ref()

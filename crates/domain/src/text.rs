@@ -27,6 +27,14 @@ pub fn email_key(email: &str) -> Option<String> {
     (!key.is_empty() && key.len() <= MAX_EMAIL_BYTES).then_some(key)
 }
 
+/// Whether a text can be an e-mail address: something before and after one `@`, no spaces. HubSpot knows the rest.
+pub fn is_email(text: &str) -> bool {
+    let parts = text.split_once('@');
+    let is_part =
+        |part: &str| !part.is_empty() && !part.contains(|c: char| c == '@' || c.is_whitespace());
+    parts.is_some_and(|(local, domain)| is_part(local) && is_part(domain))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

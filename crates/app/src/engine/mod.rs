@@ -31,6 +31,7 @@ use store::{PortalScope, Tx};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::pull::RECENT;
 use crate::account::Counts;
 use crate::{App, access, connect};
 

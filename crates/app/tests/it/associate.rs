@@ -4,64 +4,11 @@ use std::collections::BTreeMap;
 
 use app::session::Session;
 use domain::run::RunKind;
-use sandbox::control::{Contact, Link, Sent};
+use sandbox::control::Link;
 use serde_json::{Value, json};
 
+use crate::harness::crm::{company, contact, deal, gift, link};
 use crate::harness::{HUB, ORGANIZATION, World, empty_world, with, world};
-
-fn gift(world: &World, email: Option<&str>) -> String {
-    let sent = Sent {
-        email: email.map(str::to_owned),
-        name: Some("Sam".into()),
-        phone: Some("+15550100".into()),
-        ..Sent::default()
-    };
-    world.control.send_gift(ORGANIZATION, sent).unwrap()
-}
-
-fn contact(world: &World, email: &str, more: &[&str], company: Option<u64>) -> u64 {
-    let contact = Contact {
-        email: Some(email.into()),
-        additional_emails: more.iter().map(|&email| email.to_owned()).collect(),
-        company,
-        ..Contact::default()
-    };
-    world.control.add_contact(HUB, &contact).unwrap()
-}
-
-fn record(world: &World, kind: &str, values: &[(&str, &str)]) -> u64 {
-    let values: BTreeMap<String, Value> = values
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), json!(value)))
-        .collect();
-    world.control.add_record(HUB, kind, &values).unwrap()
-}
-
-fn company(world: &World, name: &str) -> u64 {
-    record(world, "companies", &[("name", name)])
-}
-
-fn deal(world: &World, contact: u64, pipeline: &str, stage: &str) -> u64 {
-    let values = [
-        ("dealname", stage),
-        ("pipeline", pipeline),
-        ("dealstage", stage),
-    ];
-    let id = record(world, "deals", &values);
-    link(world, ("contacts", contact), ("deals", id));
-    id
-}
-
-fn link(world: &World, from: (&str, u64), to: (&str, u64)) {
-    let link = Link {
-        from_type: from.0.into(),
-        from: from.1,
-        to_type: to.0.into(),
-        to: to.1,
-        label: None,
-    };
-    world.control.link(HUB, &link).unwrap();
-}
 
 async fn reassociate(world: &World, session: &Session) -> Value {
     world.run(session, RunKind::Reassociate).await;

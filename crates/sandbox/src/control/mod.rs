@@ -264,6 +264,11 @@ impl Control {
         self.universe.outbox.set_target(target);
     }
 
+    /// Whether webhooks are still under way.
+    pub fn is_delivering(&self) -> bool {
+        !self.universe.outbox.tasks.is_empty()
+    }
+
     /// What became of the webhooks so far.
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.universe.outbox.deliveries()

@@ -27,7 +27,7 @@ pub struct Due {
 }
 
 /// Up to `limit` rows that have a record and wait to be linked, those of one recipient together; none whose links this
-/// run has been refused already, and none that a person has linked or unlinked.
+/// run has been refused already, none that a person has linked or unlinked, and none whose recipient was erased.
 pub async fn list_due(
     conn: &mut Conn,
     scope: PortalScope,
@@ -39,7 +39,7 @@ pub async fn list_due(
             t.company_ids, t.deal_ids, t.links_of_another, r.alias AS "alias?", r.contact_id AS "chosen?"
          FROM (SELECT * FROM transactions
             WHERE hub_id = $1 AND association_due AND record_id IS NOT NULL AND link_refused_by IS DISTINCT FROM $2
-                AND hand IS NULL
+                AND hand IS NULL AND erased_at IS NULL
             ORDER BY recipient_key, transaction_id LIMIT $3) AS t
          LEFT JOIN recipient_remedies AS r
             ON r.hub_id = t.hub_id AND r.recipient = coalesce(t.recipient_key, t.recipient_phone_key)
@@ -80,7 +80,8 @@ pub async fn list_due(
 pub async fn count_due(conn: &mut Conn, scope: PortalScope) -> Result<i64, Error> {
     let count = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM transactions
-         WHERE hub_id = $1 AND association_due AND record_id IS NOT NULL AND hand IS NULL"#,
+         WHERE hub_id = $1 AND association_due AND record_id IS NOT NULL AND hand IS NULL
+            AND erased_at IS NULL"#,
         scope.hub_id().0
     )
     .fetch_one(conn)
@@ -205,14 +206,20 @@ pub async fn mark_recipients_due(
 }
 
 /// Lets rows of a recipient wait, linked ones included, because a person wants it: what a person did in HubSpot before no
-/// longer holds, and links that are no longer wanted go.
-pub async fn mark_due(conn: &mut Conn, scope: PortalScope, ids: &[String]) -> Result<(), Error> {
+/// longer holds, and links that are no longer wanted go. Rows that are linked to `right` already are left alone.
+pub async fn mark_due(
+    conn: &mut Conn,
+    scope: PortalScope,
+    ids: &[String],
+    right: Option<RecordId>,
+) -> Result<(), Error> {
     sqlx::query!(
         "UPDATE transactions SET association_due = true, hand = NULL, link_refused_by = NULL,
             links_of_another = links_of_another OR contact_id IS NOT NULL
-         WHERE hub_id = $1 AND transaction_id = ANY($2) AND erased_at IS NULL",
+         WHERE hub_id = $1 AND transaction_id = ANY($2) AND erased_at IS NULL AND (contact_id IS NULL OR contact_id <> $3)",
         scope.hub_id().0,
-        ids
+        ids,
+        right.map_or(0, |right| right.0)
     )
     .execute(conn)
     .await?;

@@ -90,12 +90,13 @@ pub async fn upsert_batch(
             hub_id, transaction_id, gift_name, gift_type, amount, currency, message, tracking_url, delivery_type,
             sender_name, sender_email, recipient_name, recipient_email, recipient_phone, reported_status, history,
             created_at, updated_at, seen_at, status, counted_at, counted_on, redeemed, recipient_key, desired_hash, is_final,
-            recipient_phone_key, erased_at)
+            recipient_phone_key, erased_at, association_outcome)
         SELECT $1, id, gift_name, gift_type, amount, currency, message, tracking_url, delivery_type,
             sender_name, sender_email, recipient_name, recipient_email, recipient_phone, reported_status, history,
             created_at, updated_at, $2, status, counted_at,
             (counted_at AT TIME ZONE (SELECT time_zone FROM portals WHERE hub_id = $1))::date,
-            redeemed, recipient_key, desired_hash, is_final, recipient_phone_key, CASE WHEN is_erased THEN $2::timestamptz END
+            redeemed, recipient_key, desired_hash, is_final, recipient_phone_key, CASE WHEN is_erased THEN $2::timestamptz END,
+            CASE WHEN is_erased THEN 'erased' END
         FROM UNNEST($3::text[], $4::text[], $5::text[], $6::numeric[], $7::text[], $8::text[], $9::text[], $10::text[],
             $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::jsonb[],
             $18::timestamptz[], $19::timestamptz[], $20::text[], $21::timestamptz[], $22::bool[], $23::text[], $24::bytea[],

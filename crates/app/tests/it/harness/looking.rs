@@ -118,7 +118,8 @@ impl World {
     pub async fn by_hand(&self, method: &str, path: &str, body: &Value) -> Value {
         let (rules, granted) = (self.control.rules(), self.granted().await);
         let all = sandbox::App::default();
-        let scopes = [all.required_scopes, all.optional_scopes].concat();
+        let own = vec!["crm.schemas.contacts.write".to_owned()];
+        let scopes = [all.required_scopes, all.optional_scopes, own].concat();
         self.control.set_scopes(HUB, &scopes).unwrap();
         self.control
             .merge_rules(&serde_json::json!({"schema_write_approved": true}))
@@ -149,6 +150,22 @@ impl World {
             .collect();
         ids.sort_unstable();
         ids
+    }
+
+    /// The id of a transaction's record.
+    pub async fn record_id(&self, transaction_id: &str) -> u64 {
+        self.row(transaction_id).await["record_id"]
+            .as_u64()
+            .unwrap()
+    }
+
+    /// How the last search for a contact ended, by the ledger.
+    pub async fn outcome(&self, transaction_id: &str) -> String {
+        let row = self.row(transaction_id).await;
+        row["association_outcome"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// The object's definition at HubSpot.

@@ -1,6 +1,7 @@
 //! A sandbox, a database and the app between them, with one verb per thing that people, the worker or time do.
 //! Time is the machine's plus what a test has let pass; app and sandbox share it.
 
+pub mod crm;
 mod looking;
 
 use std::sync::Arc;
@@ -33,9 +34,17 @@ pub struct World {
     pub scratch: ScratchDatabase,
     pub db: store::Db,
     sandbox: Option<Sandbox>,
+    parts: Parts,
     budget: Arc<PassingBudget>,
     passed_millis: Arc<AtomicI64>,
     is_over: AtomicBool,
+}
+
+/// What another process' application would be made of.
+struct Parts {
+    hubspot: hubspot::Client,
+    thnks: thnks::Client,
+    clock: Clock,
 }
 
 /// One process's budget; a wait that HubSpot asks for passes on the world's clock.
@@ -118,26 +127,37 @@ pub async fn with(change: impl FnOnce(&mut sandbox::Config)) -> World {
         api_url: sandbox.thnks_url().clone(),
     })
     .unwrap();
-    let app = App::new(
-        scratch.db(),
+    let parts = Parts {
         hubspot,
         thnks,
-        KeyRing::parse(&SecretString::from(format!("one:{}=", "A".repeat(43)))).unwrap(),
-        app::Config {
-            public_url,
-            sync_interval: TimeDelta::hours(1),
-        },
         clock,
-    );
+    };
     World {
-        app,
+        app: parts.app(&scratch, public_url),
         control: sandbox.control(),
         db: scratch.db(),
         scratch,
         sandbox: Some(sandbox),
+        parts,
         budget,
         passed_millis,
         is_over: AtomicBool::new(false),
+    }
+}
+
+impl Parts {
+    fn app(&self, scratch: &ScratchDatabase, public_url: Url) -> App {
+        App::new(
+            scratch.db(),
+            self.hubspot.clone(),
+            self.thnks.clone(),
+            KeyRing::parse(&SecretString::from(format!("one:{}=", "A".repeat(43)))).unwrap(),
+            app::Config {
+                public_url,
+                sync_interval: TimeDelta::hours(1),
+            },
+            Arc::clone(&self.clock),
+        )
     }
 }
 
@@ -276,6 +296,35 @@ impl World {
     pub async fn run(&self, session: &Session, kind: RunKind) {
         app::runs::request(&self.app, session, kind).await.unwrap();
         self.drain().await;
+    }
+
+    // HubSpot's events.
+
+    /// Serves the web at an address of its own and lets HubSpot deliver events there.
+    pub async fn listen(&self) -> Url {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base: Url = format!("http://{}/", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
+        let app = self.parts.app(&self.scratch, base.clone());
+        tokio::spawn(web::serve(app, listener, CancellationToken::new()));
+        let target = base.join("webhooks/hubspot").unwrap();
+        self.control.set_webhook_target(Some(target.clone()));
+        target
+    }
+
+    /// Waits until HubSpot's events have been delivered, and follows up on them.
+    pub async fn follow(&self) {
+        self.delivered().await;
+        app::schedule::take_events(&self.app).await.unwrap();
+        self.drain().await;
+    }
+
+    /// Waits until HubSpot's events have been delivered.
+    pub async fn delivered(&self) {
+        while self.control.is_delivering() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     // The worker.

@@ -1,0 +1,115 @@
+//! What "Re-associate orphans" would do, before it is done.
+
+use std::collections::{BTreeSet, HashMap};
+
+use domain::association::Outcome;
+use domain::matching::{Deals, Recipient};
+use domain::scopes;
+use serde::Serialize;
+
+use crate::engine::recipients::{Directory, Known, READ};
+use crate::session::Session;
+use crate::{App, Error, access};
+
+/// Recipients that a preview asks HubSpot for: twenty calls, which takes seconds.
+const RECIPIENTS: i64 = 2_000;
+/// Contacts whose links one call reads, and links that one call makes.
+const LINKS: usize = 1_000;
+
+/// What a re-association would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Preview {
+    /// Records without a contact.
+    pub orphans: i64,
+    /// Of these by why, the most first.
+    pub by_outcome: Vec<(Outcome, i64)>,
+    /// Of these those with something to look for, which no person has unlinked.
+    pub lookable: i64,
+    /// Their different recipients.
+    pub recipients: i64,
+    /// Whether HubSpot could be asked; without it the rest says nothing.
+    pub is_asked: bool,
+    /// Recipients that were looked for.
+    pub looked_at: i64,
+    /// Whether these are all.
+    pub is_whole: bool,
+    /// Gifts that would be linked, of the recipients that were looked for.
+    pub would_link: i64,
+    /// Gifts whose contact is for a person to choose.
+    pub ambiguous: i64,
+    /// Calls that the run would take at least.
+    pub calls: u64,
+}
+
+/// Looks for the orphans' contacts without changing anything.
+pub async fn preview(app: &App, session: &Session) -> Result<Preview, Error> {
+    let scope = *session.scope();
+    let mut tx = app.db.begin(scope).await?;
+    let portal = store::portals::find(&mut tx, scope)
+        .await?
+        .ok_or(Error::NotConnected)?;
+    let rules = &portal.rules;
+    let orphans = store::associations::count_orphans(&mut tx, scope, rules.phone).await?;
+    let gifts: HashMap<Recipient, i64> =
+        store::associations::list_orphan_recipients(&mut tx, scope, rules.phone, RECIPIENTS)
+            .await?
+            .into_iter()
+            .collect();
+    let scopes = store::connections::find(&mut tx, scope)
+        .await?
+        .map(|grant| grant.scopes)
+        .unwrap_or_default();
+    drop(tx);
+    let mut preview = Preview {
+        orphans: orphans.by_outcome.iter().map(|(_, rows)| rows).sum(),
+        by_outcome: orphans.by_outcome,
+        lookable: orphans.lookable,
+        recipients: orphans.recipients,
+        ..Preview::default()
+    };
+    let Some(types) = &portal.association_types else {
+        return Ok(preview);
+    };
+    let class = hubspot::CallClass::Interactive;
+    let asked = app
+        .hubspot
+        .portal(scope.hub_id(), access::tokens(app), class);
+    let directory = Directory {
+        portal: &asked,
+        scopes: &scopes,
+        rules,
+        types,
+        told: &[],
+    };
+    let recipients: BTreeSet<Recipient> = gifts.keys().cloned().collect();
+    let known = match directory.find_contacts(&recipients).await {
+        Ok(known) => known,
+        Err(error) => {
+            tracing::info!(portal.id = %scope.hub_id(), %error, "a preview could not ask HubSpot");
+            return Ok(preview);
+        }
+    };
+    let gifts_of = |wanted: &dyn Fn(&Known) -> bool| {
+        known
+            .iter()
+            .filter(|(_, one)| wanted(one))
+            .map(|(recipient, _)| gifts.get(recipient).copied().unwrap_or_default())
+            .sum()
+    };
+    preview.is_asked = true;
+    preview.looked_at = i64::try_from(recipients.len()).unwrap_or(i64::MAX);
+    preview.is_whole = preview.looked_at == preview.recipients;
+    preview.would_link = gifts_of(&|one| one.found.contact.is_some());
+    preview.ambiguous = gifts_of(&|one| one.found.contact.is_none() && one.found.reason.is_some());
+    let contacts: BTreeSet<_> = known.values().filter_map(|one| one.found.contact).collect();
+    let looks_for_companies =
+        types.company.is_some() && scopes::has(&scopes, scopes::COMPANIES_READ);
+    let looks_for_deals = types.deal.is_some()
+        && rules.deals != Deals::Off
+        && scopes::has(&scopes, scopes::DEALS_READ);
+    let kinds = u64::from(looks_for_companies) + u64::from(looks_for_deals) + 1;
+    let parts = |count: usize, size: usize| u64::try_from(count.div_ceil(size)).unwrap_or(u64::MAX);
+    let recipients = usize::try_from(preview.recipients).unwrap_or(usize::MAX);
+    preview.calls = parts(recipients, READ) + kinds * parts(contacts.len(), LINKS);
+    Ok(preview)
+}
