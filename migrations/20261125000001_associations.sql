@@ -44,6 +44,9 @@ ALTER TABLE transactions FORCE ROW LEVEL SECURITY;
 -- The index of identifiers: what an event of HubSpot is about is found by one of these.
 CREATE INDEX transactions_orphan_phones ON transactions (hub_id, recipient_phone_key)
     WHERE contact_id IS NULL AND record_id IS NOT NULL AND recipient_phone_key IS NOT NULL;
+-- Orphans as a page lists them, the latest gift first.
+CREATE INDEX transactions_orphans_by_time ON transactions (hub_id, counted_at DESC, transaction_id DESC)
+    WHERE contact_id IS NULL AND record_id IS NOT NULL AND association_outcome IS NOT NULL;
 CREATE INDEX transactions_by_contact ON transactions (hub_id, contact_id) WHERE contact_id IS NOT NULL;
 CREATE INDEX transactions_by_record ON transactions (hub_id, record_id) WHERE record_id IS NOT NULL;
 CREATE INDEX transactions_former_contacts ON transactions (hub_id) WHERE former_contacts <> '{}';

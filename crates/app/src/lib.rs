@@ -18,9 +18,10 @@ pub mod events;
 pub mod failures;
 pub mod install;
 pub mod operator;
+pub mod orphans;
 pub mod pause;
 pub mod portals;
-pub mod reassociate;
+
 pub mod rules;
 pub mod runs;
 pub mod schedule;

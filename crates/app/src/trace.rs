@@ -48,6 +48,9 @@ pub enum Error {
     /// The gift has neither an address nor a number that such a remedy could be kept under.
     #[error("nothing is known of the gift's recipient")]
     NoRecipient,
+    /// What was entered is no record id.
+    #[error("not a record id")]
+    NotAContact,
     /// What was entered is no e-mail address.
     #[error("not an e-mail address")]
     NotAnAddress,
@@ -154,6 +157,9 @@ pub async fn choose(
     id: &TransactionId,
     contact: Option<RecordId>,
 ) -> Result<(), Error> {
+    if contact.is_some_and(|contact| contact.0 <= 0) {
+        return Err(Error::NotAContact);
+    }
     let (scope, now, actor) = (*session.scope(), app.now(), session.actor());
     let mut tx = app.db.begin(scope).await?;
     store::runs::lock(&mut tx, scope).await?;

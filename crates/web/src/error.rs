@@ -1,7 +1,7 @@
 //! What a failure looks like from outside: the only place that knows status codes. A page says what happened and what to
 //! do in plain sentences, with a request id; the cause goes to the log.
 
-use app::{connect, events, install, runs};
+use app::{connect, events, install, runs, trace};
 use axum::Extension;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -31,6 +31,10 @@ pub enum Error {
     Install(install::Error),
     /// A run was not possible.
     Run(runs::Error),
+    /// A remedy for a gift was not possible.
+    Remedy(trace::Error),
+    /// What was entered as a rule, or as a contact, cannot be one; why.
+    NotRules(&'static str),
     /// A delivery of events was not taken.
     Event(events::Error),
     /// Something inside failed.
@@ -197,6 +201,25 @@ impl Error {
                 "Not ready",
                 "The database does not answer.",
             ),
+            Self::Remedy(trace::Error::NotFound) => Self::NotFound.problem(),
+            Self::Remedy(trace::Error::Run(runs::Error::NotPossible { state })) => {
+                Self::Run(runs::Error::NotPossible { state: *state }).problem()
+            }
+            Self::Remedy(trace::Error::Run(runs::Error::Internal(_))) => Self::Panicked.problem(),
+            Self::Remedy(error) => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid_remedy",
+                "This cannot be done for the gift",
+                of_remedy(error),
+            )
+            .then("/portals", "To your portals"),
+            Self::NotRules(sentence) => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid_rules",
+                "This cannot be a rule",
+                *sentence,
+            )
+            .then("/portals", "To your portals"),
             Self::Event(events::Error::Unsigned(error)) => Problem::new(
                 StatusCode::UNAUTHORIZED,
                 "bad_signature",
@@ -232,7 +255,9 @@ impl Error {
             Self::Install(
                 error @ (install::Error::Internal(_) | install::Error::HubSpotUnavailable(_)),
             ) => error,
-            Self::Run(error @ runs::Error::Internal(_)) => error,
+            Self::Run(error @ runs::Error::Internal(_))
+            | Self::Remedy(trace::Error::Run(error @ runs::Error::Internal(_))) => error,
+            Self::Event(error @ events::Error::Internal(_)) => error,
             Self::Internal(error) => error,
             _ => return None,
         };
@@ -244,6 +269,23 @@ impl Error {
             source = error.source();
         }
         Some(chain)
+    }
+}
+
+/// What stands beside the field of a remedy.
+pub fn of_remedy(error: &trace::Error) -> &'static str {
+    match error {
+        trace::Error::NotAnAddress => "Enter an e-mail address, like sam@client.example.",
+        trace::Error::SameAddress => {
+            "The gift has this address already. Enter the one that the contact has in HubSpot."
+        }
+        trace::Error::NotAContact => {
+            "Enter the contact’s record ID: the number at the end of its address in HubSpot."
+        }
+        trace::Error::NoRecipient => {
+            "Nothing is known of this gift’s recipient, neither an address nor a number. Link the contact in HubSpot by hand; we leave it as it is."
+        }
+        trace::Error::NotFound | trace::Error::Run(_) => "Nothing was changed.",
     }
 }
 

@@ -18,8 +18,8 @@ use crate::access::{Gate, admit};
 use crate::answer;
 use crate::error::Error;
 use crate::handlers::{
-    assets, connect, dashboard, failures, health, install, landing, pause, portals, runs, session,
-    status, webhooks,
+    assets, connect, dashboard, failures, health, install, landing, orphans, pause, portals, rules,
+    runs, session, status, trace, webhooks,
 };
 
 /// The longest that an answer may take before it begins.
@@ -129,8 +129,48 @@ pub const ROUTES: &[Route] = {
         row(GET, "/portals/{hub_id}/events", Session, Events, || {
             get(status::events)
         }),
+        row(GET, "/portals/{hub_id}/orphans", Session, Page, || {
+            get(orphans::list)
+        }),
+        row(GET, "/portals/{hub_id}/reassociate", Owner, Page, || {
+            get(orphans::preview)
+        }),
         row(POST, "/portals/{hub_id}/reassociate", Owner, Form, || {
             post(runs::reassociate)
+        }),
+        row(
+            GET,
+            "/portals/{hub_id}/thnks/{transaction_id}",
+            Session,
+            Page,
+            || get(trace::show),
+        ),
+        row(
+            POST,
+            "/portals/{hub_id}/thnks/{transaction_id}/alias",
+            Owner,
+            Form,
+            || post(trace::add_alias),
+        ),
+        row(
+            POST,
+            "/portals/{hub_id}/thnks/{transaction_id}/contact",
+            Owner,
+            Form,
+            || post(trace::choose),
+        ),
+        row(
+            POST,
+            "/portals/{hub_id}/thnks/{transaction_id}/look",
+            Owner,
+            Form,
+            || post(trace::look_now),
+        ),
+        row(GET, "/portals/{hub_id}/settings", Session, Page, || {
+            get(rules::show)
+        }),
+        row(POST, "/portals/{hub_id}/settings", Owner, Form, || {
+            post(rules::save)
         }),
         row(POST, "/portals/{hub_id}/sync", Owner, Form, || {
             post(runs::sync)

@@ -14,7 +14,7 @@ use store::hubspot_events::Pending;
 
 use super::links::link;
 use super::recipients::READ;
-use super::{Run, Stop, Target, a_few_at_a_time};
+use super::{Run, Stop, Target, a_few_at_a_time, count};
 use crate::App;
 
 /// Events looked into at once.
@@ -306,6 +306,7 @@ async fn save(
     let seqs: Vec<i64> = pending.iter().map(|pending| pending.seq).collect();
     store::hubspot_events::delete(&mut tx, scope, &seqs).await?;
     if !run.kind.reads() {
+        run.done += count(hands.len());
         let due = store::associations::count_due(&mut tx, scope).await?;
         run.total = Some(run.done + due);
     }

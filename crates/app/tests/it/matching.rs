@@ -328,9 +328,7 @@ async fn the_preview_says_what_a_re_association_would_do() {
     for n in 0..2 {
         contact(&world, &format!("ana{n}@client.example"), &[], None);
     }
-    let preview = app::reassociate::preview(&world.app, &session)
-        .await
-        .unwrap();
+    let preview = app::orphans::preview(&world.app, &session).await.unwrap();
     assert_eq!(preview.orphans, 8);
     assert_eq!((preview.lookable, preview.recipients), (6, 5));
     assert_eq!((preview.looked_at, preview.would_link), (5, 3));
@@ -342,9 +340,7 @@ async fn the_preview_says_what_a_re_association_would_do() {
     };
     assert_eq!(run["counts"]["contacts"], preview.would_link);
     assert_eq!(world.all_calls() - calls, preview.calls);
-    let again = app::reassociate::preview(&world.app, &session)
-        .await
-        .unwrap();
+    let again = app::orphans::preview(&world.app, &session).await.unwrap();
     assert_eq!((again.orphans, again.would_link), (5, 0));
     world.end().await;
 }

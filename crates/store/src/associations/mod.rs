@@ -13,6 +13,6 @@ pub use following::{
     save_hand,
 };
 pub use showing::{
-    Orphans, Trace, count_orphans, find_trace, has_orphans, list_orphan_phones,
-    list_orphan_recipients,
+    Orphan, Orphans, Trace, count_orphans, find_trace, has_orphans, list_orphan_phones,
+    list_orphan_recipients, list_orphans,
 };

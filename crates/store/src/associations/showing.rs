@@ -59,6 +59,63 @@ pub struct Orphans {
     pub lookable: i64,
 }
 
+/// An orphan as a page lists it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Orphan {
+    /// The transaction.
+    pub id: TransactionId,
+    /// Name of the gift.
+    pub gift_name: Option<String>,
+    /// Who got it.
+    pub recipient_name: Option<String>,
+    /// The address, without one the number.
+    pub recipient: Option<String>,
+    /// By which time it is placed.
+    pub counted_at: DateTime<Utc>,
+    /// Why it has no contact.
+    pub outcome: Outcome,
+}
+
+/// Up to `limit` orphans, the latest gift first; those of one outcome when it is given, and those after a gift in that
+/// order when it is given.
+pub async fn list_orphans(
+    conn: &mut Conn,
+    scope: PortalScope,
+    outcome: Option<Outcome>,
+    after: Option<&TransactionId>,
+    limit: i64,
+) -> Result<Vec<Orphan>, Error> {
+    let rows = sqlx::query!(
+        r#"SELECT transaction_id, gift_name, recipient_name, coalesce(recipient_email, recipient_phone) AS recipient, counted_at,
+            association_outcome AS "outcome!"
+         FROM transactions
+         WHERE hub_id = $1 AND contact_id IS NULL AND record_id IS NOT NULL AND association_outcome IS NOT NULL
+            AND ($2::text IS NULL OR association_outcome = $2)
+            AND ($3::text IS NULL OR (counted_at, transaction_id) <
+                (SELECT counted_at, transaction_id FROM transactions WHERE hub_id = $1 AND transaction_id = $3))
+         ORDER BY counted_at DESC, transaction_id DESC LIMIT $4"#,
+        scope.hub_id().0,
+        outcome.map(Outcome::as_str),
+        after.map(TransactionId::as_str),
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            Some(Orphan {
+                id: TransactionId(row.transaction_id),
+                gift_name: row.gift_name,
+                recipient_name: row.recipient_name,
+                recipient: row.recipient,
+                counted_at: row.counted_at,
+                outcome: Outcome::from_stored(&row.outcome)?,
+            })
+        })
+        .collect())
+}
+
 /// One transaction with its trace.
 pub async fn find_trace(
     conn: &mut Conn,

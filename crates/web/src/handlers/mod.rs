@@ -7,11 +7,14 @@ pub mod failures;
 pub mod health;
 pub mod install;
 pub mod landing;
+pub mod orphans;
 pub mod pause;
 pub mod portals;
+pub mod rules;
 pub mod runs;
 pub mod session;
 pub mod status;
+pub mod trace;
 pub mod webhooks;
 
 mod days;

@@ -8,16 +8,22 @@ pub mod failures;
 pub mod format;
 pub mod health;
 pub mod landing;
+pub mod orphans;
 pub mod pill;
 pub mod portals;
 pub mod problem;
 pub mod progress;
 pub mod reasons;
+pub mod reassociate;
+pub mod rules;
 pub mod run;
 pub mod runs;
 pub mod shell;
 pub mod stats;
 pub mod tabs;
+pub mod trace;
 
+#[cfg(test)]
+mod linking_samples;
 #[cfg(test)]
 mod samples;

@@ -30,13 +30,13 @@ use super::shell::{Shell, Viewer};
 use crate::assets;
 use crate::error::Error;
 
-const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
+pub(super) const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
 
-fn now() -> DateTime<Utc> {
+pub(super) fn now() -> DateTime<Utc> {
     "2026-11-23T19:20:00Z".parse().unwrap()
 }
 
-fn viewer() -> Viewer {
+pub(super) fn viewer() -> Viewer {
     Viewer {
         name: "ana.souza@northwind.example".to_owned(),
         is_owner: true,
@@ -44,7 +44,7 @@ fn viewer() -> Viewer {
     }
 }
 
-fn portal() -> PortalSummary {
+pub(super) fn portal() -> PortalSummary {
     PortalSummary {
         hub_id: HubId(48_151_623),
         hub_domain: Some("northwind.example".to_owned()),
@@ -64,7 +64,7 @@ fn last_run(kind: RunKind, state: RunState) -> LastRun {
     }
 }
 
-fn status(state: PortalState) -> PortalStatus {
+pub(super) fn status(state: PortalState) -> PortalStatus {
     PortalStatus {
         state,
         current_run: None,
@@ -559,6 +559,7 @@ fn pages() -> Vec<(String, String)> {
     pages.push(("dashboard-member".to_owned(), page.render().unwrap()));
     run_pages(&mut pages, &member);
     failure_pages(&mut pages, &member);
+    pages.extend(super::linking_samples::pages());
     let mut fresh = portal();
     fresh.thnks_connected = false;
     for (name, viewer, error) in [
@@ -647,7 +648,13 @@ fn every_page_renders_in_every_state() {
 #[test]
 fn texts_from_outside_are_text() {
     let pages = pages();
-    for name in ["dashboard-hostile", "failures-rows-hostile"] {
+    for name in [
+        "dashboard-hostile",
+        "failures-rows-hostile",
+        "trace-hostile",
+        "orphans-all",
+        "settings-chosen",
+    ] {
         let (_, page) = pages.iter().find(|(page, _)| page == name).unwrap();
         assert!(page.contains("&#60;script&#62;alert(1)"), "{name}");
         assert!(!page.contains("<img src=x"), "{name}");

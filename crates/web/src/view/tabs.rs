@@ -13,6 +13,10 @@ pub enum Place {
     Runs,
     /// What did not get through.
     Failures,
+    /// Records without a contact, and one gift's trace.
+    Orphans,
+    /// How gifts are linked.
+    Settings,
 }
 
 /// A page's tab.
@@ -31,10 +35,13 @@ pub struct Tab {
 /// The tabs of the portal at `path`, seen from `place`.
 pub fn tabs(path: &str, place: Place, status: &PortalStatus) -> Vec<Tab> {
     let failed = (status.failed > 0).then(|| format::number(status.failed));
+    let orphans = (status.orphans > 0).then(|| format::number(status.orphans));
     [
         ("Dashboard", "", Place::Dashboard, None),
         ("Runs", "/runs", Place::Runs, None),
+        ("Orphans", "/orphans", Place::Orphans, orphans),
         ("Failures", "/failures", Place::Failures, failed),
+        ("Settings", "/settings", Place::Settings, None),
     ]
     .into_iter()
     .map(|(label, below, of, count)| Tab {

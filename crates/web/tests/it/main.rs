@@ -9,6 +9,7 @@
 mod failures;
 mod harness;
 mod install;
+mod linking;
 mod pages;
 mod routes;
 mod runs;

@@ -178,8 +178,8 @@ async fn a_member_looks_and_does_not_touch() {
         let answer = ask(&world, route, HUB, MEMBER.0, &body).await;
         let expected = if route.who == Who::Owner {
             StatusCode::FORBIDDEN
-        } else if route.path.contains("{run_id}") {
-            // There is no such run; who comes in at all was asked before.
+        } else if route.path.contains("{run_id}") || route.path.contains("{transaction_id}") {
+            // There is no such run or gift; who comes in at all was asked before.
             StatusCode::NOT_FOUND
         } else {
             StatusCode::OK

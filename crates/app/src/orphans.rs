@@ -1,11 +1,13 @@
-//! What "Re-associate orphans" would do, before it is done.
+//! Records without a contact: which, why, and what "Re-associate orphans" would do, before it is done.
 
 use std::collections::{BTreeSet, HashMap};
 
 use domain::association::Outcome;
 use domain::matching::{Deals, Recipient};
-use domain::scopes;
+use domain::{TransactionId, scopes};
 use serde::Serialize;
+use store::PortalScope;
+pub use store::associations::Orphan;
 
 use crate::engine::recipients::{Directory, Known, READ};
 use crate::session::Session;
@@ -15,6 +17,23 @@ use crate::{App, Error, access};
 const RECIPIENTS: i64 = 2_000;
 /// Contacts whose links one call reads, and links that one call makes.
 const LINKS: usize = 1_000;
+
+/// Orphans of a page.
+pub const PAGE: i64 = 50;
+
+/// How many orphans there are by why, the most first, and up to [`PAGE`] of them: of one outcome when it is given, the latest
+/// gift first, those after a gift when it is given.
+pub async fn list(
+    app: &App,
+    scope: PortalScope,
+    outcome: Option<Outcome>,
+    after: Option<&TransactionId>,
+) -> Result<(Vec<(Outcome, i64)>, Vec<Orphan>), Error> {
+    let mut tx = app.db.begin(scope).await?;
+    let counts = store::associations::count_orphans(&mut tx, scope, true).await?;
+    let orphans = store::associations::list_orphans(&mut tx, scope, outcome, after, PAGE).await?;
+    Ok((counts.by_outcome, orphans))
+}
 
 /// What a re-association would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

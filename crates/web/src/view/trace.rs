@@ -1,0 +1,510 @@
+//! One gift in plain words: what was looked for, what was found, what it is linked to, when it is looked at next, and what
+//! people can do about it.
+
+use app::portals::PortalSummary;
+use app::trace::{NextLook, Trace};
+use askama::Template;
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use domain::association::{Decision, Outcome, PartOutcome};
+use domain::matching::{Identifier, IdentifierKind, Reason, Several};
+use domain::portal::{PortalState, PortalStatus};
+use domain::{HubId, RecordId, TransactionId};
+use serde_json::{Value, json};
+
+use super::facts::{Fact, FactValue};
+use super::format::{self, Moment, Money};
+use super::pill::Pill;
+use super::shell::{Shell, Viewer};
+use super::tabs::{Place, Tab, tabs};
+
+/// `templates/trace/show.html`.
+#[derive(Debug, Template)]
+#[template(path = "trace/show.html")]
+pub struct TracePage {
+    /// The frame.
+    pub shell: Shell,
+    /// The portal's path, `/portals/{hub_id}`.
+    pub path: String,
+    /// The gift's own path.
+    pub own: String,
+    /// Hidden field of the forms.
+    pub csrf_token: String,
+    /// Whether the forms are there for this person.
+    pub is_owner: bool,
+    /// Whether acting makes sense in this state.
+    pub can_act: bool,
+    /// The portal's pages.
+    pub tabs: Vec<Tab>,
+    /// Name of the gift.
+    pub title: String,
+    /// Whether it is linked.
+    pub pill: Pill,
+    /// Why it is linked as it is.
+    pub sentence: String,
+    /// When it is looked at next.
+    pub next: String,
+    /// HubSpot's words about what it refused.
+    pub refusals: Vec<String>,
+    /// What was tried, in order.
+    pub tried: Vec<TriedLine>,
+    /// The contacts that were found.
+    pub candidates: Vec<CandidateLine>,
+    /// What the record is linked to.
+    pub links: Vec<Fact>,
+    /// The gift in a few lines.
+    pub gift: Vec<Fact>,
+    /// The decision in a few lines.
+    pub decision: Vec<Fact>,
+    /// Whether "Look now" makes sense.
+    pub can_look: bool,
+    /// Whether another address can be added.
+    pub can_add_alias: bool,
+    /// Another address, as it stands or as it was entered.
+    pub alias: String,
+    /// What is wrong with it.
+    pub alias_error: Option<&'static str>,
+    /// Whether a contact can be chosen.
+    pub can_choose: bool,
+    /// The chosen contact, as it stands or as it was entered.
+    pub contact: String,
+    /// What is wrong with it.
+    pub contact_error: Option<&'static str>,
+    /// Whether a person has chosen before.
+    pub has_choice: bool,
+    /// The time zone's name.
+    pub zone: String,
+}
+
+/// An identifier that was tried.
+#[derive(Debug, Clone)]
+pub struct TriedLine {
+    /// What it is.
+    pub kind: &'static str,
+    /// Its value.
+    pub value: String,
+    /// What came of it.
+    pub found: String,
+}
+
+/// A contact that was found.
+#[derive(Debug, Clone)]
+pub struct CandidateLine {
+    /// Its record id.
+    pub id: String,
+    /// Its page in HubSpot.
+    pub href: String,
+    /// When it was created.
+    pub created: Option<Moment>,
+    /// When somebody was last in touch with it.
+    pub active: Option<Moment>,
+    /// Whether the gift is linked to it.
+    pub is_linked: bool,
+}
+
+/// A form that comes back.
+#[derive(Debug, Clone, Default)]
+pub struct Refused {
+    alias: Option<(String, &'static str)>,
+    contact: Option<(String, &'static str)>,
+}
+
+impl Refused {
+    /// What was entered as another address, and what is wrong with it.
+    pub fn alias(entered: String, sentence: &'static str) -> Self {
+        Self {
+            alias: Some((entered, sentence)),
+            contact: None,
+        }
+    }
+
+    /// What was entered as the contact, and what is wrong with it.
+    pub fn contact(entered: String, sentence: &'static str) -> Self {
+        Self {
+            alias: None,
+            contact: Some((entered, sentence)),
+        }
+    }
+}
+
+/// The address of a gift of the portal at `path`.
+pub fn address(path: &str, id: &TransactionId) -> String {
+    let id = id.as_str().as_bytes();
+    let escaped: String = url::form_urlencoded::byte_serialize(id).collect();
+    // In a path a plus is a plus.
+    format!("{path}/thnks/{}", escaped.replace('+', "%20"))
+}
+
+/// A record's page in HubSpot.
+fn in_hubspot(portal: &PortalSummary, object_type: &str, id: RecordId) -> String {
+    let (host, HubId(hub)) = (&portal.ui_domain, portal.hub_id);
+    format!("https://{host}/contacts/{hub}/record/{object_type}/{id}")
+}
+
+/// HubSpot's numbers of the object types.
+const CONTACT: &str = "0-1";
+const COMPANY: &str = "0-2";
+const DEAL: &str = "0-3";
+
+fn kind(kind: IdentifierKind) -> &'static str {
+    match kind {
+        IdentifierKind::Email => "E-mail address",
+        IdentifierKind::Alias => "Added address",
+        IdentifierKind::EmailProperty => "Address in your property",
+        IdentifierKind::Phone => "Telephone number",
+    }
+}
+
+/// Identifiers as a list in a sentence: `a, b or c`.
+fn listed(tried: &[Identifier], joint: &str) -> String {
+    let values: Vec<&str> = tried.iter().map(|one| one.value.as_str()).collect();
+    let mut once = Vec::new();
+    for value in values {
+        if !once.contains(&value) {
+            once.push(value);
+        }
+    }
+    match once.split_last() {
+        None => String::new(),
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} {joint} {last}", others.join(", ")),
+    }
+}
+
+/// Why the gift is linked as it is.
+fn sentence(trace: &Trace) -> String {
+    let gift = &trace.gift;
+    if gift.erased_at.is_some() {
+        return "The recipient asked for erasure. Name, address, number and message are gone here and in HubSpot’s record; what was given and what it cost stays.".to_owned();
+    }
+    if gift.record.is_none() {
+        return match &gift.failure {
+            Some(words) => format!("HubSpot has no record of this gift yet, so there is nothing to link. It refused: {words}"),
+            None => "HubSpot has no record of this gift yet: it is written, and then linked, with the next run.".to_owned(),
+        };
+    }
+    let Some(decision) = &gift.decision else {
+        return if gift.contact.is_some() {
+            "This gift was linked before reasons were kept.".to_owned()
+        } else {
+            "Nobody has looked for the recipient’s contact yet.".to_owned()
+        };
+    };
+    of_decision(trace, decision)
+}
+
+fn of_decision(trace: &Trace, decision: &Decision) -> String {
+    let by = decision.tried.last();
+    let has = by.map_or_else(|| "it".to_owned(), |one| one.value.clone());
+    let several = decision.candidates.len();
+    match decision.outcome {
+        Outcome::Linked => match decision.reason {
+            Some(Reason::Chosen) => "Linked to the contact that an owner chose.".to_owned(),
+            Some(Reason::Rule(rule)) => {
+                let which = match rule {
+                    Several::Oldest => "the one created first",
+                    Several::Newest => "the one created last",
+                    Several::MostRecentlyActive => "the one with the latest activity",
+                    Several::Nobody => "one",
+                };
+                format!("{several} contacts in HubSpot have {has}. By your rule {which} is linked.")
+            }
+            Some(Reason::Only) | None => format!("Linked to the contact in HubSpot that has {has}."),
+        },
+        Outcome::LinkedByHand => {
+            "Somebody linked this contact in HubSpot by hand. It is left as it is.".to_owned()
+        }
+        Outcome::UnlinkedByHand => {
+            "Somebody removed the contact from this gift in HubSpot. It stays that way until somebody wants it linked again.".to_owned()
+        }
+        Outcome::NoContact => match decision.tried.len() {
+            1 => format!("No contact in HubSpot has {has}."),
+            _ => format!("No contact in HubSpot has {}.", listed(&decision.tried, "or")),
+        },
+        Outcome::NoIdentifier if trace.gift.recipient.phone.is_some() => {
+            "This gift has a telephone number and no e-mail address, and gifts are not matched by number. Turn that on in Settings.".to_owned()
+        }
+        Outcome::NoIdentifier => {
+            "Thnks knows neither an e-mail address nor a usable telephone number of the recipient, so there is nothing to look for.".to_owned()
+        }
+        Outcome::Several => {
+            format!("{several} contacts in HubSpot have {has}, and your rule leaves the choice to a person.")
+        }
+        Outcome::Refused => "HubSpot refused the link, or did not let us look.".to_owned(),
+        Outcome::Erased => "The recipient’s data was erased.".to_owned(),
+    }
+}
+
+/// When the gift is looked at next; the clock in the portal's zone.
+fn next(trace: &Trace, zone: Tz) -> String {
+    let outcome = trace
+        .gift
+        .decision
+        .as_ref()
+        .map(|decision| decision.outcome);
+    let when = |at: DateTime<Utc>| {
+        let local = at.with_timezone(&zone);
+        local.format("%H:%M on %-d %b %Y").to_string()
+    };
+    match (trace.next_look, outcome) {
+        (NextLook::Soon, _) => "It is looked at with the next run, which is due.".to_owned(),
+        (NextLook::At(at), Some(Outcome::Several)) => {
+            format!("It is looked at again when you choose, or at {}.", when(at))
+        }
+        (NextLook::At(at), _) => format!(
+            "It is checked again when such a contact is created, or at {}.",
+            when(at)
+        ),
+        (NextLook::AfterPause, _) => {
+            "It is checked again when such a contact is created, once the portal’s work goes on.".to_owned()
+        }
+        (NextLook::Never, _) if trace.gift.contact.is_some() => {
+            "What is linked stays linked, also when a deal closes or the contact gets another address.".to_owned()
+        }
+        (NextLook::Never, _) => "It is not looked at again by itself.".to_owned(),
+    }
+}
+
+fn part(outcome: PartOutcome) -> &'static str {
+    match outcome {
+        PartOutcome::NoContact => "None: there is no contact",
+        PartOutcome::Linked => "Linked",
+        PartOutcome::NoneFound => "None: the contact has none that your rules link",
+        PartOutcome::NotGranted => "None: HubSpot has not granted the permission to read them",
+        PartOutcome::Off => "None: your rules link none",
+        PartOutcome::Refused => "HubSpot refused",
+    }
+}
+
+fn pill(trace: &Trace) -> Pill {
+    let outcome = trace
+        .gift
+        .decision
+        .as_ref()
+        .map(|decision| decision.outcome);
+    let (word, tone) = match outcome {
+        _ if trace.gift.erased_at.is_some() => ("Erased", "idle"),
+        _ if trace.gift.contact.is_some() => ("Linked", "good"),
+        Some(Outcome::Several) => ("To choose", "warn"),
+        Some(Outcome::Refused) => ("Refused", "bad"),
+        Some(Outcome::UnlinkedByHand) => ("Unlinked", "idle"),
+        None => ("Waiting", "idle"),
+        Some(_) => ("Orphan", "warn"),
+    };
+    Pill { word, tone }
+}
+
+impl TracePage {
+    /// The page of `trace`, for `viewer`; with a form that was `refused`.
+    pub fn new(
+        portal: &PortalSummary,
+        status: &PortalStatus,
+        trace: &Trace,
+        viewer: Viewer,
+        refused: Option<Refused>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let (gift, zone) = (&trace.gift, portal.time_zone);
+        let path = format!("/portals/{}", portal.hub_id);
+        let (csrf_token, is_owner) = (viewer.csrf_token.clone(), viewer.is_owner);
+        let decision = gift.decision.as_ref();
+        let refused = refused.unwrap_or_default();
+        let has_recipient = gift.recipient.key().is_some() && gift.erased_at.is_none();
+        let settled = decision.is_some_and(|one| one.outcome == Outcome::LinkedByHand);
+        let chosen = gift.recipient.chosen.map(|id| id.to_string());
+        Self {
+            shell: Shell::new("One gift", Some(viewer)),
+            own: address(&path, &gift.id),
+            csrf_token,
+            is_owner,
+            can_act: matches!(status.state, PortalState::Active | PortalState::Backfilling),
+            tabs: tabs(&path, Place::Orphans, status),
+            title: gift
+                .gift_name
+                .clone()
+                .unwrap_or_else(|| "Unnamed gift".to_owned()),
+            pill: pill(trace),
+            sentence: sentence(trace),
+            next: next(trace, zone),
+            refusals: decision.map(|one| one.refusals.clone()).unwrap_or_default(),
+            tried: decision.map(tried).unwrap_or_default(),
+            candidates: decision
+                .map(|one| candidates(one, gift.contact, portal, now))
+                .unwrap_or_default(),
+            links: links(trace, portal),
+            gift: facts(trace, now, zone),
+            decision: decision_facts(trace, &path, now, zone),
+            can_look: has_recipient && gift.contact.is_none() && gift.record.is_some(),
+            can_add_alias: has_recipient && gift.contact.is_none(),
+            alias_error: refused.alias.as_ref().map(|(_, sentence)| *sentence),
+            alias: refused.alias.map_or_else(
+                || gift.recipient.alias.clone().unwrap_or_default(),
+                |(entered, _)| entered,
+            ),
+            can_choose: has_recipient && !settled,
+            has_choice: chosen.is_some(),
+            contact_error: refused.contact.as_ref().map(|(_, sentence)| *sentence),
+            contact: refused
+                .contact
+                .map_or_else(|| chosen.unwrap_or_default(), |(entered, _)| entered),
+            zone: zone.name().replace('_', " "),
+            path,
+        }
+    }
+}
+
+fn tried(decision: &Decision) -> Vec<TriedLine> {
+    let last = decision.tried.len().saturating_sub(1);
+    decision
+        .tried
+        .iter()
+        .enumerate()
+        .map(|(at, one)| {
+            let found = if at == last {
+                decision.candidates.len()
+            } else {
+                0
+            };
+            let found = i64::try_from(found).unwrap_or(i64::MAX);
+            TriedLine {
+                kind: kind(one.kind),
+                value: one.value.clone(),
+                found: match found {
+                    0 => "No contact".to_owned(),
+                    found => format::count(found, "contact", "contacts"),
+                },
+            }
+        })
+        .collect()
+}
+
+fn candidates(
+    decision: &Decision,
+    linked: Option<RecordId>,
+    portal: &PortalSummary,
+    now: DateTime<Utc>,
+) -> Vec<CandidateLine> {
+    let moment = |at| Moment::new(at, now, portal.time_zone);
+    decision
+        .candidates
+        .iter()
+        .map(|one| CandidateLine {
+            id: one.id.to_string(),
+            href: in_hubspot(portal, CONTACT, one.id),
+            created: one.created_at.map(moment),
+            active: one.active_at.map(moment),
+            is_linked: linked == Some(one.id),
+        })
+        .collect()
+}
+
+/// What the record is linked to, each with its page in HubSpot.
+fn links(trace: &Trace, portal: &PortalSummary) -> Vec<Fact> {
+    let gift = &trace.gift;
+    let decision = gift.decision.as_ref();
+    let mut links = Vec::new();
+    links.push(match gift.contact {
+        Some(id) => Fact::link("Contact", id.to_string(), in_hubspot(portal, CONTACT, id)),
+        None => Fact::text("Contact", "None"),
+    });
+    let mut list = |one, name, object_type, ids: &[RecordId], outcome: PartOutcome| {
+        for id in ids {
+            links.push(Fact::link(
+                one,
+                id.to_string(),
+                in_hubspot(portal, object_type, *id),
+            ));
+        }
+        if ids.is_empty() {
+            links.push(Fact::text(name, part(outcome)));
+        }
+    };
+    let outcome = |of: fn(&Decision) -> PartOutcome| decision.map(of).unwrap_or_default();
+    list(
+        "Company",
+        "Companies",
+        COMPANY,
+        &gift.companies,
+        outcome(|one| one.companies),
+    );
+    list("Deal", "Deals", DEAL, &gift.deals, outcome(|one| one.deals));
+    links
+}
+
+fn facts(trace: &Trace, now: DateTime<Utc>, zone: Tz) -> Vec<Fact> {
+    let gift = &trace.gift;
+    let mut facts = Vec::new();
+    let erased = gift.erased_at.is_some();
+    let recipient = gift.recipient_name.clone().unwrap_or_else(|| {
+        let words = if erased { "Erased" } else { "Unknown" };
+        words.to_owned()
+    });
+    facts.push(Fact::text("Recipient", recipient));
+    for (name, value) in [
+        ("E-mail", &gift.recipient.email),
+        ("Telephone", &gift.recipient.phone),
+    ] {
+        facts.extend(value.clone().map(|value| Fact::text(name, value)));
+    }
+    facts.extend(
+        gift.sender_name
+            .clone()
+            .map(|name| Fact::text("Sender", name)),
+    );
+    if let (Some(amount), Some(currency)) = (&gift.amount, &gift.currency) {
+        let money = Money::new(&amount.to_string(), currency);
+        facts.push(Fact::text("Value", money.to_string()));
+    }
+    facts.push(Fact::text("Status", gift.status.clone()));
+    facts.push(Fact::at("Sent", Moment::new(gift.counted_at, now, zone)));
+    facts.push(Fact::text("Transaction", gift.id.as_str()));
+    facts
+}
+
+fn decision_facts(trace: &Trace, path: &str, now: DateTime<Utc>, zone: Tz) -> Vec<Fact> {
+    let Some(decision) = &trace.gift.decision else {
+        return Vec::new();
+    };
+    let mut facts = vec![Fact::at(
+        "Decided",
+        Moment::new(decision.decided_at, now, zone),
+    )];
+    if let Some(run) = decision.run_id {
+        facts.push(Fact::link("By", "This run", format!("{path}/runs/{run}")));
+    }
+    if let NextLook::At(at) = trace.next_look {
+        facts.push(Fact::at("Looked at next", Moment::new(at, now, zone)));
+    }
+    facts
+}
+
+/// The same for scripts.
+pub fn to_json(portal: &PortalSummary, trace: &Trace) -> Value {
+    let gift = &trace.gift;
+    let decision = gift.decision.as_ref();
+    json!({
+        "transaction_id": gift.id,
+        "gift_name": gift.gift_name,
+        "status": gift.status,
+        "recipient": {
+            "name": gift.recipient_name, "email": gift.recipient.email, "phone": gift.recipient.phone,
+            "alias": gift.recipient.alias, "chosen_contact": gift.recipient.chosen,
+        },
+        "record_id": gift.record,
+        "contact_id": gift.contact,
+        "company_ids": gift.companies,
+        "deal_ids": gift.deals,
+        "outcome": decision.map(|one| one.outcome),
+        "companies": decision.map(|one| one.companies),
+        "deals": decision.map(|one| one.deals),
+        "explanation": sentence(trace),
+        "next": {"sentence": next(trace, portal.time_zone), "look": trace.next_look},
+        "tried": decision.map(|one| &one.tried),
+        "candidates": decision.map(|one| &one.candidates),
+        "reason": decision.and_then(|one| one.reason),
+        "refusals": decision.map(|one| &one.refusals),
+        "decided_at": decision.map(|one| one.decided_at),
+        "run_id": decision.and_then(|one| one.run_id),
+        "erased_at": gift.erased_at,
+    })
+}
