@@ -134,6 +134,10 @@ fn everything() -> Rules {
 const ONLY: Option<Reason> = Some(Reason::Only);
 const CHOSEN: Option<Reason> = Some(Reason::Chosen);
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "stands beside ONLY and CHOSEN in the table"
+)]
 const fn rule(several: Several) -> Option<Reason> {
     Some(Reason::Rule(several))
 }

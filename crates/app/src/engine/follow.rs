@@ -159,8 +159,9 @@ struct Fates {
 impl Fates {
     fn of(asked: &BTreeSet<RecordId>, read: &[Contact]) -> Self {
         let mut contacts = Contacts::default();
-        read.iter()
-            .for_each(|contact| contacts.add(contact.clone()));
+        for contact in read {
+            contacts.add(contact.clone());
+        }
         let mut fates = Self {
             moved: HashMap::new(),
             gone: BTreeSet::new(),

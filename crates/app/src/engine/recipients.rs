@@ -114,7 +114,7 @@ impl Directory<'_> {
             match self.search(kind, &values, &mut contacts).await {
                 // The property may be gone. What could be found without it is found.
                 Err(hubspot::Error::Rejected(refusal)) => {
-                    refused = Some((kind, refusal.fault.message))
+                    refused = Some((kind, refusal.fault.message));
                 }
                 other => other?,
             }
@@ -173,9 +173,9 @@ impl Directory<'_> {
                 .map(|part| async move { portal.contacts_by_email(part, property).await }),
         );
         while let Some(read) = reads.try_next().await? {
-            read.contacts
-                .into_iter()
-                .for_each(|contact| contacts.add(contact));
+            for contact in read.contacts {
+                contacts.add(contact);
+            }
             unreadable.extend(read.unreadable);
         }
         Ok(())
@@ -196,9 +196,9 @@ impl Directory<'_> {
         let property = self.rules.email_property.as_deref();
         for part in chosen.chunks(READ) {
             let read = self.portal.contacts_by_id(part, property).await?;
-            read.contacts
-                .into_iter()
-                .for_each(|contact| contacts.add(contact));
+            for contact in read.contacts {
+                contacts.add(contact);
+            }
         }
         Ok(())
     }
@@ -248,7 +248,9 @@ impl Directory<'_> {
             }
             _ => Vec::new(),
         };
-        found.into_iter().for_each(|contact| contacts.add(contact));
+        for contact in found {
+            contacts.add(contact);
+        }
         Ok(())
     }
 

@@ -1,6 +1,8 @@
 //! Erasure: after a contact asked for it nothing of the person is left, here or in HubSpot's records, and no later read
 //! brings it back. What was given and what it cost stays.
 
+use std::fmt::Write;
+
 use sandbox::control::{Contact, Sent};
 use serde_json::{Value, json};
 
@@ -56,7 +58,7 @@ async fn everything(world: &World) -> String {
     let mut all = String::new();
     for table in TABLES {
         for row in world.rows(table).await {
-            all.push_str(&format!("{table}: {row}\n"));
+            writeln!(all, "{table}: {row}").unwrap();
         }
     }
     all.to_lowercase()

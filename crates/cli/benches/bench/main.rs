@@ -13,6 +13,7 @@ mod portals;
 #[expect(dead_code, reason = "the tests do more")]
 mod processes;
 mod rate;
+mod webhooks;
 
 use std::process::ExitCode;
 
@@ -50,8 +51,9 @@ async fn run(arguments: &[String]) -> ExitCode {
         [name] if name == "calls" => calls::run(&mut figures).await,
         [name, rest @ ..] if name == "rate" => rate::run(&mut figures, rest).await,
         [name, rest @ ..] if name == "portals" => portals::run(&mut figures, rest).await,
+        [name, rest @ ..] if name == "webhooks" => webhooks::run(&mut figures, rest).await,
         _ => {
-            say("which bench? calls, rate [GIFTS] or portals [N [INTERVAL]]");
+            say("which bench? calls, rate [GIFTS], portals [N [INTERVAL]] or webhooks [SECS]");
             return ExitCode::from(2);
         }
     }

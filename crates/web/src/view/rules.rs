@@ -12,6 +12,10 @@ use crate::assets;
 /// `templates/rules/show.html`.
 #[derive(Debug, Template)]
 #[template(path = "rules/show.html")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "templates hold no logic: each is a condition of its own"
+)]
 pub struct RulesPage {
     /// The frame.
     pub shell: Shell,

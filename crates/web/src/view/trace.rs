@@ -21,6 +21,10 @@ use super::tabs::{Place, Tab, tabs};
 /// `templates/trace/show.html`.
 #[derive(Debug, Template)]
 #[template(path = "trace/show.html")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "templates hold no logic: each is a condition of its own"
+)]
 pub struct TracePage {
     /// The frame.
     pub shell: Shell,
