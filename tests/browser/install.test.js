@@ -13,10 +13,11 @@ const RUN_LIMIT_MS = 90_000
 const ORGANIZATION = 'org_7Q2demo'
 const pictures = new URL('../../docs/images/', import.meta.url)
 
-let demo, browser, context, page, complaints, hub
+let demo, browser, context, page, complaints, hub, events
 
 before(async () => {
   demo = await startDemo()
+  events = new URL('/webhooks/hubspot', demo.start).href
   browser = await launch()
   context = await browser.newContext({ viewport: DESKTOP, colorScheme: 'light', reducedMotion: 'reduce', locale: 'en-US' })
   ;({ page, complaints } = await watchedPage(context))
@@ -43,6 +44,18 @@ async function json(path) {
   const response = await page.request.get(new URL(path, page.url()).href)
   assert.equal(response.status(), 200, path)
   return response.json()
+}
+
+/** Lets HubSpot deliver its events there, or nowhere. */
+async function tellOf(target) {
+  const told = await page.request.post(`${demo.control}/webhooks`, { data: { target_url: target } })
+  assert.ok(told.ok(), `${told.status()} ${await told.text()}`)
+}
+
+/** Makes contacts of the recipients of so many orphans. */
+async function adopt(count) {
+  const adopted = await page.request.post(`${demo.control}/portals/${hub}/adopt-orphans`, { data: { count } })
+  assert.ok(adopted.ok(), `${adopted.status()} ${await adopted.text()}`)
 }
 
 /** Holds the page that is shown to the rules at both widths, light and dark, and takes its pictures when asked to. */
@@ -153,13 +166,21 @@ test('an admin installs, watches the backfill, reads the numbers and links orpha
   await step('the button links orphans whose contacts were added', async () => {
     const before = (await json(`/portals/${hub}/status.json`)).orphans
     assert.ok(before > 50, `the demo has orphans to adopt, not ${before}`)
-    const adopted = await page.request.post(`${demo.control}/portals/${hub}/adopt-orphans`, { data: { count: 50 } })
-    assert.ok(adopted.ok(), `${adopted.status()} ${await adopted.text()}`)
+    // HubSpot tells nothing of these: the button is the safety net.
+    await tellOf(null)
+    await adopt(50)
 
     // By keyboard, as everything should be.
     await page.reload()
-    await page.getByRole('button', { name: 'Re-associate orphans' }).focus()
+    await page.getByRole('link', { name: 'Re-associate orphans' }).focus()
     await page.keyboard.press('Enter')
+    await page.waitForURL(/\/reassociate$/)
+    await inspect('reassociate')
+    const figure = name => page.locator('.figure', { hasText: name }).locator('.figure__number').innerText()
+    assert.equal(Number((await figure('Orphans')).replace(/\D/g, '')), before)
+    assert.ok(Number((await figure('Would be linked')).replace(/\D/g, '')) >= 50)
+    await page.getByRole('button', { name: 'Re-associate now' }).click()
+    await page.waitForURL(/\/portals\/\d+$/)
     const orphans = await eventually('fewer orphans', RUN_LIMIT_MS, async () => {
       const status = await json(`/portals/${hub}/status.json`)
       return status.current_run === null && status.orphans <= before - 50 ? status.orphans : undefined
@@ -167,10 +188,52 @@ test('an admin installs, watches the backfill, reads the numbers and links orpha
     await eventually('the number on the page', RUN_LIMIT_MS, async () => (await readOrphans(page)) === orphans || undefined)
   })
 
+  await step('an orphan says why, takes an address, and links itself when the contact appears', async () => {
+    await tellOf(events)
+    await page.getByRole('link', { name: 'See why' }).click()
+    await page.waitForURL(/\/orphans$/)
+    await inspect('orphans')
+    await page.getByRole('link', { name: /^No such contact/ }).click()
+    await page.locator('.listing__who a').first().click()
+    await page.waitForURL(/\/thnks\//)
+    await inspect('gift')
+    await page.getByText(/^No contact in HubSpot has /).waitFor()
+
+    await page.getByLabel('Another address of this person').fill('nobody')
+    await page.getByRole('button', { name: 'Look under this address too' }).click()
+    await page.getByText('Enter an e-mail address, like sam@client.example.').waitFor()
+    await inspect('gift-refused')
+    await page.getByLabel('Another address of this person').fill('pat.doe@elsewhere.example')
+    await page.getByRole('button', { name: 'Look under this address too' }).click()
+    await page.waitForURL(/\/thnks\/[^/]+$/)
+    await eventually('the gift was looked for under both', RUN_LIMIT_MS, async () => {
+      await page.reload()
+      return (await page.getByText(/No contact in HubSpot has .+ or pat\.doe@elsewhere\.example\./).count()) || undefined
+    })
+    const contact = await page.request.post(`${demo.control}/portals/${hub}/contacts`, { data: { email: 'Pat.Doe@elsewhere.example' } })
+    assert.ok(contact.ok(), `${contact.status()} ${await contact.text()}`)
+    await eventually('the gift is linked', RUN_LIMIT_MS, async () => {
+      await page.reload()
+      return (await page.getByText('Linked to the contact in HubSpot that has pat.doe@elsewhere.example.').count()) || undefined
+    })
+    await inspect('gift-linked')
+  })
+
+  await step('settings say how gifts find their contact', async () => {
+    await page.getByRole('link', { name: 'Settings' }).click()
+    await page.waitForURL(/\/settings$/)
+    await inspect('settings')
+    await page.getByLabel(/^None The gift stays an orphan/).check()
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.getByRole('status').getByText('Saved').waitFor()
+    assert.ok(await page.getByLabel(/^None The gift stays an orphan/).isChecked())
+    await eventually('the run that follows', RUN_LIMIT_MS, async () => (await json(`/portals/${hub}/status.json`)).current_run === null || undefined)
+  })
+
   await step('what did not get through is named, looked into and given up', async () => {
     const bad = await page.request.post(`${demo.control}/organizations/${ORGANIZATION}/bad-rows`, { data: { count: 6 } })
     assert.ok(bad.ok(), `${bad.status()} ${await bad.text()}`)
-    await page.reload()
+    await page.goto(new URL(`/portals/${hub}`, page.url()).href)
     await page.getByRole('button', { name: 'Sync now' }).click()
     await eventually('six failures', RUN_LIMIT_MS, async () => {
       const status = await json(`/portals/${hub}/status.json`)

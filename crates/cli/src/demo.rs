@@ -60,6 +60,10 @@ pub async fn run(options: Options) -> Result<()> {
     };
     let setup_link = operator::add_organization(&app, &new).await?;
 
+    // HubSpot tells of contacts that appear: their gifts are linked within seconds.
+    let events = public_url.join("/webhooks/hubspot")?;
+    sandbox.control().set_webhook_target(Some(events));
+
     let shutdown = serve::stop_signal()?;
     let working = tokio::spawn(worker::run(
         app.clone(),
@@ -118,7 +122,9 @@ fn invite(sandbox: &Sandbox, public_url: &Url, setup_link: &Url) {
     println!(
         "  Click Install, connect the sandbox's HubSpot account, and watch a year of gifts arrive."
     );
-    println!("  Then add contacts in \"HubSpot\" and click Re-associate orphans:");
+    println!(
+        "  Then add contacts in \"HubSpot\", and watch the orphans among their gifts link themselves:"
+    );
     println!(
         "    curl -s -X POST {}sandbox/portals/{DEMO_HUB_ID}/adopt-orphans \\",
         sandbox.hubspot_url()

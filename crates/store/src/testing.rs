@@ -130,6 +130,16 @@ impl ScratchDatabase {
             .expect("the rows of a table")
     }
 
+    /// How many numbers a sequence has given out.
+    pub async fn numbered(&self, sequence: &str) -> i64 {
+        let mut owner = self.owner().await;
+        let sql = format!("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {sequence}");
+        sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_one(&mut owner)
+            .await
+            .expect("a sequence")
+    }
+
     /// Every row of a table as JSON, of all portals, in no order. For a moment nobody else may use the table.
     pub async fn rows_of_all(&self, table: &str) -> Vec<serde_json::Value> {
         let mut owner = self.owner().await;

@@ -5,4 +5,5 @@
 mod browser;
 mod commands;
 mod crashes;
+mod events;
 mod processes;

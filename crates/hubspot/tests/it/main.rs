@@ -10,4 +10,5 @@ mod oauth;
 mod records;
 mod requests;
 mod schemas;
+mod searches;
 mod signatures;
