@@ -7,7 +7,9 @@ ALTER TABLE runs ADD CONSTRAINT runs_kind_check
 
 ALTER TABLE sync_schedule
     -- When all its orphans are looked at again.
-    ADD COLUMN next_reassociate_at timestamptz;
+    ADD COLUMN next_reassociate_at timestamptz,
+    -- When a run was last asked for because of HubSpot's events: a stream of them is gathered.
+    ADD COLUMN events_asked_at timestamptz;
 CREATE INDEX sync_schedule_next_reassociate ON sync_schedule (next_reassociate_at) WHERE next_reassociate_at IS NOT NULL;
 
 ALTER TABLE portals
@@ -67,6 +69,7 @@ CREATE TABLE hubspot_events (
     PRIMARY KEY (hub_id, change, contact_id, record_id)
 );
 CREATE INDEX hubspot_events_new ON hubspot_events (hub_id) WHERE NOT asked;
+CREATE INDEX hubspot_events_forgotten ON hubspot_events (seq) WHERE change = 'forgotten';
 CREATE INDEX hubspot_events_order ON hubspot_events (hub_id, seq);
 
 -- What people added about a recipient, who is named by the address, without one by the telephone number.

@@ -53,11 +53,30 @@ pub async fn insert(conn: &mut Conn, events: &[ContactEvent]) -> Result<u64, Err
     Ok(stored.unsigned_abs())
 }
 
-/// Up to `limit` events of the portal in the order in which they came; erasures are left to [`list_forgotten`].
-pub async fn list(conn: &mut Conn, scope: PortalScope, limit: i64) -> Result<Vec<Pending>, Error> {
+/// The number of the portal's latest event; `None` when none waits.
+pub async fn find_latest(conn: &mut Conn, scope: PortalScope) -> Result<Option<i64>, Error> {
+    let latest = sqlx::query_scalar!(
+        "SELECT max(seq) FROM hubspot_events WHERE hub_id = $1 AND change <> 'forgotten'",
+        scope.hub_id().0
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(latest)
+}
+
+/// Up to `limit` events of the portal in the order in which they came, none after the number `through`; erasures are left
+/// to [`list_forgotten`].
+pub async fn list(
+    conn: &mut Conn,
+    scope: PortalScope,
+    through: i64,
+    limit: i64,
+) -> Result<Vec<Pending>, Error> {
     let rows = sqlx::query!(
-        "SELECT change, contact_id, record_id, seq FROM hubspot_events WHERE hub_id = $1 AND change <> 'forgotten' ORDER BY seq LIMIT $2",
+        "SELECT change, contact_id, record_id, seq FROM hubspot_events WHERE hub_id = $1 AND change <> 'forgotten' AND seq <= $2
+         ORDER BY seq LIMIT $3",
         scope.hub_id().0,
+        through,
         limit
     )
     .fetch_all(conn)
@@ -113,8 +132,12 @@ pub async fn delete(conn: &mut Conn, scope: PortalScope, seqs: &[i64]) -> Result
     Ok(())
 }
 
+/// Events of a portal that follow each other closer than this, in seconds, are looked into together: each look may cost a
+/// call, whether it is about one contact or a hundred.
+const GATHER_SECS: f64 = 1.0;
+
 /// Asks for a run in every portal of which there are new events, up to `limit` portals; returns how many it looked at. Any
-/// number of processes may call it at once. Where a person must act first, the events wait for the work that follows;
+/// number of processes may call it at once. The first event of a portal is not kept waiting, a stream of them is gathered. Where a person must act first, the events wait for the work that follows;
 /// those of a portal that is disconnected are dropped.
 pub async fn ask_for_runs(
     conn: &mut Conn,
@@ -122,8 +145,13 @@ pub async fn ask_for_runs(
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<usize, Error> {
     let hubs = sqlx::query_scalar!(
-        "SELECT DISTINCT hub_id FROM hubspot_events WHERE NOT asked AND change <> 'forgotten' LIMIT $1",
-        limit
+        "SELECT hub_id FROM (SELECT DISTINCT hub_id FROM hubspot_events WHERE NOT asked AND change <> 'forgotten') AS told
+         JOIN sync_schedule USING (hub_id)
+         WHERE events_asked_at IS NULL OR events_asked_at < $3::timestamptz - make_interval(secs => $2)
+         LIMIT $1",
+        limit,
+        GATHER_SECS,
+        now
     )
     .fetch_all(&mut *conn)
     .await?;
@@ -152,6 +180,13 @@ pub async fn ask_for_runs(
         sqlx::query!(
             "UPDATE hubspot_events SET asked = true WHERE hub_id = $1 AND NOT asked AND change <> 'forgotten'",
             hub_id
+        )
+        .execute(&mut *conn)
+        .await?;
+        sqlx::query!(
+            "UPDATE sync_schedule SET events_asked_at = $2 WHERE hub_id = $1",
+            hub_id,
+            now
         )
         .execute(&mut *conn)
         .await?;

@@ -23,7 +23,15 @@ const EVENTS: i64 = 1_000;
 /// Looks into some events; `false` when none waits.
 pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bool, Stop> {
     let mut tx = app.db.begin(run.scope).await?;
-    let pending = store::hubspot_events::list(&mut tx, run.scope, EVENTS).await?;
+    // Those that come while the slice works are for the next run: a stream of them must not keep links waiting.
+    let through = match run.events_through {
+        Some(through) => through,
+        None => store::hubspot_events::find_latest(&mut tx, run.scope)
+            .await?
+            .unwrap_or(i64::MIN),
+    };
+    run.events_through = Some(through);
+    let pending = store::hubspot_events::list(&mut tx, run.scope, through, EVENTS).await?;
     if pending.is_empty() {
         return Ok(false);
     }

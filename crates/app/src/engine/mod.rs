@@ -118,6 +118,8 @@ struct Run {
     rules: Rules,
     /// Contacts that HubSpot's events have led to in this slice: they need not be asked for again.
     told: Vec<Contact>,
+    /// The last of HubSpot's events that this slice looks into.
+    events_through: Option<i64>,
     /// When the lease was last known to be ours.
     held_at: std::time::Instant,
 }
@@ -280,6 +282,7 @@ impl Run {
             scopes,
             rules,
             told: Vec::new(),
+            events_through: None,
             held_at: std::time::Instant::now(),
         })
     }

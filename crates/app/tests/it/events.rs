@@ -380,6 +380,7 @@ async fn an_event_goes_before_a_backfill_that_is_under_way() {
     world.control.restore_record(HUB, "contacts", ana).unwrap();
     world.delivered().await;
     // The backfill is taken first, and gives way after its first step.
+    world.let_pass(chrono::TimeDelta::seconds(2));
     let due = app::schedule::take_due(&world.app, 1).await.unwrap();
     app::schedule::take_events(&world.app).await.unwrap();
     let outcome = app::engine::work(&world.app, due[0], &CancellationToken::new()).await;

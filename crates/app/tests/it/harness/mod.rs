@@ -316,6 +316,8 @@ impl World {
     /// Waits until HubSpot's events have been delivered, and follows up on them.
     pub async fn follow(&self) {
         self.delivered().await;
+        // A stream of events is gathered.
+        self.let_pass(TimeDelta::seconds(2));
         app::schedule::take_events(&self.app).await.unwrap();
         self.drain().await;
     }
