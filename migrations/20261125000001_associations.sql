@@ -10,6 +10,8 @@ ALTER TABLE sync_schedule
     ADD COLUMN next_reassociate_at timestamptz,
     -- When a run was last asked for because of HubSpot's events: a stream of them is gathered.
     ADD COLUMN events_asked_at timestamptz;
+-- From the first night on; each portal then keeps to its own.
+UPDATE sync_schedule SET next_reassociate_at = next_sync_at WHERE next_sync_at IS NOT NULL;
 CREATE INDEX sync_schedule_next_reassociate ON sync_schedule (next_reassociate_at) WHERE next_reassociate_at IS NOT NULL;
 
 ALTER TABLE portals
@@ -27,6 +29,8 @@ ALTER TABLE transactions
     ADD COLUMN company_ids bigint[] NOT NULL DEFAULT '{}',
     -- The links were made for another recipient: those that are no longer wanted go.
     ADD COLUMN links_of_another boolean NOT NULL DEFAULT false,
+    -- Grows with everything that asks for the row to be looked at: what was decided about an earlier one does not settle it.
+    ADD COLUMN link_version integer NOT NULL DEFAULT 0,
     -- A person linked the contact in HubSpot, or removed it: nobody else changes that.
     ADD COLUMN hand text CHECK (hand IN ('linked', 'unlinked')),
     -- Contacts that the record was linked to before they were deleted or merged: an erasure must find it.
@@ -46,6 +50,8 @@ ALTER TABLE transactions FORCE ROW LEVEL SECURITY;
 -- The index of identifiers: what an event of HubSpot is about is found by one of these.
 CREATE INDEX transactions_orphan_phones ON transactions (hub_id, recipient_phone_key)
     WHERE contact_id IS NULL AND record_id IS NOT NULL AND recipient_phone_key IS NOT NULL;
+-- All gifts of a recipient.
+CREATE INDEX transactions_by_recipient ON transactions (hub_id, (coalesce(recipient_key, recipient_phone_key)));
 -- Orphans as a page lists them, the latest gift first.
 CREATE INDEX transactions_orphans_by_time ON transactions (hub_id, counted_at DESC, transaction_id DESC)
     WHERE contact_id IS NULL AND record_id IS NOT NULL AND association_outcome IS NOT NULL;

@@ -22,6 +22,8 @@ use crate::{App, Error, tokens};
 
 /// Erasures carried out in one call.
 const BATCH: i64 = 20;
+/// How often what was found leads to more: from addresses to numbers and back.
+const ROUNDS: usize = 3;
 /// What stands in place of words that were erased.
 const ERASED: &str = "(erased)";
 
@@ -31,28 +33,48 @@ pub async fn run_due(app: &App) -> Result<usize, Error> {
     let mut tx = app.db.begin_unscoped().await?;
     let due = store::hubspot_events::list_forgotten(&mut tx, BATCH).await?;
     drop(tx);
+    let mut erased = 0;
     for (scope, contact, seq) in &due {
-        erase(app, *scope, *contact, *seq).await?;
+        // One portal's trouble must not keep the others waiting: the next look tries again.
+        match erase(app, *scope, *contact, *seq).await {
+            Ok(done) => erased += usize::from(done),
+            Err(error) => {
+                tracing::error!(portal.id = %scope.hub_id(), %error, "a recipient could not be erased");
+            }
+        }
     }
-    Ok(due.len())
+    Ok(erased)
 }
 
-/// Erases one contact in one transaction. It locks out workers' commits: what they read before is stored after, and meets
-/// the tombstone.
-async fn erase(app: &App, scope: PortalScope, contact: RecordId, seq: i64) -> Result<(), Error> {
+/// Erases one contact in one transaction; `false` while a worker is committing. It takes the portal from whoever works on
+/// it: what a slice holds in memory may quote the person, and is not stored any more. What is read from Thnks afterwards
+/// meets the tombstone.
+async fn erase(app: &App, scope: PortalScope, contact: RecordId, seq: i64) -> Result<bool, Error> {
     let now = app.now();
     let mut tx = app.db.begin(scope).await?;
-    store::runs::lock(&mut tx, scope).await?;
-    let mut identifiers = erasure::list_identifiers(&mut tx, scope, contact).await?;
-    let rows = erasure::list_rows(&mut tx, scope, contact, &identifiers).await?;
+    if !store::runs::try_lock(&mut tx, scope).await? {
+        return Ok(false);
+    }
+    store::runs::interrupt(&mut tx, scope).await?;
+    // Contacts that became part of this one, which the ledger has not heard of.
+    let mut contacts = store::hubspot_events::list_merged_into(&mut tx, scope, contact).await?;
+    contacts.push(contact);
+    let mut identifiers = erasure::list_identifiers(&mut tx, scope, &contacts).await?;
+    let mut rows = erasure::list_rows(&mut tx, scope, &contacts, &identifiers).await?;
+    for _ in 0..ROUNDS {
+        // The rows that were found by an address may name numbers, and the other way round.
+        let known = identifiers.len();
+        let more = rows
+            .iter()
+            .flat_map(|row| all_identifiers(&row.transaction));
+        let all: BTreeSet<String> = identifiers.into_iter().chain(more).collect();
+        identifiers = all.into_iter().collect();
+        if identifiers.len() == known {
+            break;
+        }
+        rows = erasure::list_rows(&mut tx, scope, &contacts, &identifiers).await?;
+    }
     let transactions: Vec<&Transaction> = rows.iter().map(|row| &row.transaction).collect();
-    // The rows that were found by an address may name numbers, and the other way round.
-    identifiers.extend(transactions.iter().copied().flat_map(identifiers_of));
-    let identifiers: Vec<String> = identifiers
-        .into_iter()
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
     if !identifiers.is_empty() {
         let tombstones = Tombstones::load_or_make(app, &mut tx, scope).await?;
         let hashes: Vec<Vec<u8>> = identifiers.iter().map(|one| tombstones.hash(one)).collect();
@@ -66,7 +88,7 @@ async fn erase(app: &App, scope: PortalScope, contact: RecordId, seq: i64) -> Re
     erasure::wipe_rows(&mut tx, scope, &wiped, now).await?;
     let rejected = erasure::wipe_rejected(&mut tx, scope, &words).await?;
     wipe_runs(&mut tx, scope, &words).await?;
-    erasure::delete_remedies(&mut tx, scope, contact, &identifiers).await?;
+    erasure::delete_remedies(&mut tx, scope, &contacts, &identifiers).await?;
     store::hubspot_events::delete(&mut tx, scope, &[seq]).await?;
     let detail = json!({"transactions": wiped.len(), "rows": rejected});
     store::audit::insert(&mut tx, scope, "hubspot", "recipient.erase", &detail, now).await?;
@@ -81,7 +103,7 @@ async fn erase(app: &App, scope: PortalScope, contact: RecordId, seq: i64) -> Re
         store::runs::request(&mut tx, scope, RunKind::Link, "hubspot", now).await?;
     }
     tx.commit().await.map_err(store::Error::from)?;
-    Ok(())
+    Ok(true)
 }
 
 /// The row without its recipient, and what its trace says from now on.
@@ -99,8 +121,8 @@ pub(crate) fn desired_hash(transaction: &Transaction) -> Vec<u8> {
     tokens::fingerprint(&record::canonical_bytes(&record::values(transaction)))
 }
 
-/// What a transaction's recipient can be recognized by.
-fn identifiers_of(transaction: &Transaction) -> Vec<String> {
+/// Everything that a transaction tells of its recipient: their address and number.
+fn all_identifiers(transaction: &Transaction) -> Vec<String> {
     let phone = transaction.recipient.phone.as_deref();
     transaction
         .recipient_key()
@@ -109,14 +131,20 @@ fn identifiers_of(transaction: &Transaction) -> Vec<String> {
         .collect()
 }
 
+/// Whom a transaction went to: the address, and only without one the number, which colleagues may share.
+fn identifier_of(transaction: &Transaction) -> Option<String> {
+    let phone = transaction.recipient.phone.as_deref();
+    transaction
+        .recipient_key()
+        .or_else(|| phone.and_then(phone::key))
+}
+
 /// The same of a row of Thnks that cannot be a transaction.
-pub(crate) fn identifiers_of_row(row: &Value) -> Vec<String> {
+pub(crate) fn identifier_of_row(row: &Value) -> Option<String> {
     let field = |name: &str| row["recipient"][name].as_str();
     field("email")
         .and_then(text::email_key)
-        .into_iter()
-        .chain(field("phone").and_then(phone::key))
-        .collect()
+        .or_else(|| field("phone").and_then(phone::key))
 }
 
 /// Everything that may be quoted somewhere, in lower case: identifiers, numbers as they were written, and full names. A
@@ -227,9 +255,9 @@ impl Tombstones {
             .to_vec()
     }
 
-    /// Whether any of the identifiers was erased.
-    pub(crate) async fn has_any(&self, tx: &mut Tx, identifiers: &[String]) -> Result<bool, Error> {
-        let hashes: Vec<Vec<u8>> = identifiers.iter().map(|one| self.hash(one)).collect();
+    /// Whether an identifier was erased.
+    pub(crate) async fn has(&self, tx: &mut Tx, identifier: &str) -> Result<bool, Error> {
+        let hashes = [self.hash(identifier)];
         Ok(!erasure::list_erased(tx, self.scope, &hashes)
             .await?
             .is_empty())
@@ -245,7 +273,7 @@ impl Tombstones {
         let mut ids = Vec::new();
         for transaction in transactions {
             ids.push(transaction.id.0.clone());
-            for identifier in identifiers_of(transaction) {
+            if let Some(identifier) = identifier_of(transaction) {
                 let of_hash = by_hash.entry(self.hash(&identifier)).or_default();
                 of_hash.push(transaction.id.clone());
             }

@@ -56,13 +56,13 @@ pub async fn save(app: &App, session: &Session, rules: &Rules) -> Result<(), Err
         return Ok(());
     }
     store::portals::save_rules(&mut tx, scope, rules).await?;
-    let orphans = store::associations::mark_orphans_due(&mut tx, scope, rules.phone, None).await?;
-    let detail = json!({"rules": rules, "orphans": orphans});
+    let has_orphans = store::associations::has_orphans(&mut tx, scope, rules.phone).await?;
+    let detail = json!({"rules": rules});
     store::audit::insert(&mut tx, scope, &actor, "rules.change", &detail, now).await?;
     let state = status::read(&mut tx, scope, &portal).await?.state;
-    // In any other state the work that follows looks at what waits.
-    if orphans > 0 && matches!(state, PortalState::Active | PortalState::Backfilling) {
-        store::runs::request(&mut tx, scope, RunKind::Link, &actor, now).await?;
+    // Marking many is a worker's work. In any other state the night does it.
+    if has_orphans && matches!(state, PortalState::Active | PortalState::Backfilling) {
+        store::runs::request(&mut tx, scope, RunKind::Reassociate, &actor, now).await?;
     }
     tx.commit().await.map_err(store::Error::from)?;
     Ok(())

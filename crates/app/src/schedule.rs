@@ -30,8 +30,14 @@ pub async fn insert_due_runs(app: &App) -> Result<usize, Error> {
 pub async fn take_events(app: &App) -> Result<bool, Error> {
     let erased = erase::run_due(app).await?;
     let mut tx = app.db.begin_unscoped().await?;
-    let asked = store::hubspot_events::ask_for_runs(&mut tx, BATCH, app.now()).await?;
-    tx.commit().await.map_err(store::Error::from)?;
+    let portals = store::hubspot_events::list_portals(&mut tx, BATCH, app.now()).await?;
+    drop(tx);
+    let mut asked = 0;
+    for scope in portals {
+        let mut tx = app.db.begin(scope).await?;
+        asked += usize::from(store::hubspot_events::ask_for_run(&mut tx, scope, app.now()).await?);
+        tx.commit().await.map_err(store::Error::from)?;
+    }
     Ok(erased + asked > 0)
 }
 

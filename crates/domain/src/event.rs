@@ -61,6 +61,6 @@ pub struct ContactEvent {
     pub change: Change,
     /// The contact.
     pub contact: RecordId,
-    /// For a link: the record at its other end.
+    /// For a link the record at its other end, for a merge the contact that it became part of.
     pub record: Option<RecordId>,
 }

@@ -3,7 +3,7 @@
 //! The rule: identifiers are tried in the order of [`IdentifierKind`]; the first that any contact has decides. When
 //! several contacts have it, the portal's rule does, and a person's choice goes before everything.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -203,7 +203,8 @@ pub struct Contacts {
     survivors: HashMap<RecordId, RecordId>,
     by_email: HashMap<String, Vec<RecordId>>,
     by_property: HashMap<String, Vec<RecordId>>,
-    with_phones: Vec<RecordId>,
+    /// By the last digits of their numbers.
+    by_phone: HashMap<String, Vec<RecordId>>,
 }
 
 impl Contacts {
@@ -224,8 +225,13 @@ impl Contacts {
                 .or_default()
                 .push(contact.id);
         }
-        if !contact.phones.is_empty() {
-            self.with_phones.push(contact.id);
+        let tails: BTreeSet<String> = contact
+            .phones
+            .iter()
+            .map(|typed| phone::tail(typed))
+            .collect();
+        for tail in tails {
+            self.by_phone.entry(tail).or_default().push(contact.id);
         }
         self.survivors
             .extend(contact.merged.iter().map(|lost| (*lost, contact.id)));
@@ -252,7 +258,8 @@ impl Contacts {
                     let phones = self.by_id[*id].phones.iter();
                     phones.clone().any(|typed| phone::is_same(value, typed))
                 };
-                Some(self.with_phones.iter().filter(has_it).copied().collect())
+                let near = self.by_phone.get(&phone::tail(value)).into_iter().flatten();
+                Some(near.filter(has_it).copied().collect())
             }
         };
         let mut candidates: Vec<Candidate> = ids

@@ -23,6 +23,13 @@ pub fn is_same(key: &str, text: &str) -> bool {
         || !digits.is_empty() && digits == national(&wanted)
 }
 
+/// The last seven digits: what two ways to write one number have in common, and few other numbers. To look for numbers that
+/// may be the same, before [`is_same`] decides.
+pub fn tail(text: &str) -> String {
+    let digits = digits(text);
+    digits[digits.len().saturating_sub(7)..].to_owned()
+}
+
 /// Area code and local number of a key in digits: what HubSpot's search compares.
 pub fn national_digits(key: &str) -> Option<String> {
     international(key).map(|number| national(&number))

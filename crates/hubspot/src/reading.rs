@@ -155,7 +155,7 @@ impl Portal {
                     json!({"filters": [{"propertyName": name, "operator": "IN", "values": part}]})
                 })
                 .collect();
-            let mut after = None;
+            let (mut after, mut reached) = (None, 0);
             loop {
                 let mut body = json!({
                     "filterGroups": groups, "properties": contact_properties(email_property),
@@ -174,11 +174,12 @@ impl Portal {
                     )
                     .await?;
                 let page: SearchPage = wire::read(&bytes)?;
+                reached += page.results.len();
                 found.extend(page.results);
                 // Searches have a budget of their own, of a second.
                 tokio::time::sleep(limits::SEARCH_SPACING).await;
                 after = page.paging.map(|paging| paging.next.after);
-                if after.is_none() || found.len() >= limits::SEARCH_REACH {
+                if after.is_none() || reached >= limits::SEARCH_REACH {
                     break;
                 }
             }

@@ -39,8 +39,7 @@ struct Event {
     from_object_id: Option<Value>,
     to_object_id: Option<Value>,
     association_removed: Option<Value>,
-    #[serde(default)]
-    merged_object_ids: Vec<Value>,
+    merged_object_ids: Option<Vec<Value>>,
     new_object_id: Option<Value>,
     primary_object_id: Option<Value>,
 }
@@ -87,10 +86,15 @@ impl Event {
                 let survivor = id(self.new_object_id.as_ref())
                     .or_else(|| id(self.primary_object_id.as_ref()))
                     .or_else(|| id(self.object_id.as_ref()));
-                let lost = self.merged_object_ids.iter().map(Some).filter_map(id);
+                let lost = self
+                    .merged_object_ids
+                    .iter()
+                    .flatten()
+                    .map(Some)
+                    .filter_map(id);
                 lost.chain(id(self.primary_object_id.as_ref()))
                     .filter(|lost| Some(*lost) != survivor)
-                    .map(|lost| event(Change::Merged, lost, None))
+                    .map(|lost| event(Change::Merged, lost, survivor))
                     .chain(survivor.map(|survivor| event(Change::Changed, survivor, None)))
                     .collect()
             }
@@ -179,23 +183,23 @@ mod tests {
             json!([{"portalId": 7, "subscriptionType": "contact.merge", "objectId": 9, "primaryObjectId": 1,
                 "mergedObjectIds": [2, "3"], "newObjectId": new, "numberOfPropertiesMoved": 4}])
         };
-        let (two, three) = ((Change::Merged, 2, None), (Change::Merged, 3, None));
+        let into = |lost, survivor| (Change::Merged, lost, Some(survivor));
         assert_eq!(
             read(&merge(json!(1))),
-            [two, three, (Change::Changed, 1, None)]
+            [into(2, 1), into(3, 1), (Change::Changed, 1, None)]
         );
         assert_eq!(
             read(&merge(json!(9))),
             [
-                two,
-                three,
-                (Change::Merged, 1, None),
+                into(2, 9),
+                into(3, 9),
+                into(1, 9),
                 (Change::Changed, 9, None)
             ]
         );
         assert_eq!(
             read(&merge(Value::Null)),
-            [two, three, (Change::Changed, 1, None)]
+            [into(2, 1), into(3, 1), (Change::Changed, 1, None)]
         );
     }
 

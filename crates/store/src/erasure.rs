@@ -82,54 +82,62 @@ pub async fn insert_tombstones(
     Ok(())
 }
 
-/// The identifiers of everybody to whom a gift went that is, or was, linked to `contact`, or whose only candidate it is:
-/// addresses, and numbers of those without one.
+/// The identifiers of everybody to whom a gift went that is, or was, linked to one of `contacts`, or whose only candidate it
+/// is: addresses, and numbers of those without one.
 pub async fn list_identifiers(
     conn: &mut Conn,
     scope: PortalScope,
-    contact: RecordId,
+    contacts: &[RecordId],
 ) -> Result<Vec<String>, Error> {
+    let contacts = numbers(contacts);
     let found = sqlx::query!(
         r#"WITH own AS (
-            SELECT recipient_key, recipient_phone_key FROM transactions WHERE hub_id = $1 AND contact_id = $2
+            SELECT coalesce(recipient_key, recipient_phone_key) AS name FROM transactions
+            WHERE hub_id = $1 AND contact_id = ANY($2)
             UNION
-            SELECT recipient_key, recipient_phone_key FROM transactions
-            WHERE hub_id = $1 AND former_contacts <> '{}' AND $2 = ANY(former_contacts)
+            SELECT coalesce(recipient_key, recipient_phone_key) FROM transactions
+            WHERE hub_id = $1 AND former_contacts <> '{}' AND former_contacts && $2
             UNION
-            SELECT recipient_key, recipient_phone_key FROM transactions
+            SELECT coalesce(recipient_key, recipient_phone_key) FROM transactions
             WHERE hub_id = $1 AND contact_id IS NULL AND record_id IS NOT NULL
-                AND jsonb_array_length(decision -> 'candidates') = 1 AND decision -> 'candidates' -> 0 -> 'id' = to_jsonb($2::bigint)),
-        named AS (SELECT recipient_key AS name FROM own UNION SELECT recipient_phone_key FROM own)
-        SELECT name AS "name!" FROM named WHERE name IS NOT NULL
-        UNION SELECT alias FROM recipient_remedies JOIN named ON recipient = name WHERE hub_id = $1 AND alias IS NOT NULL
-        UNION SELECT recipient FROM recipient_remedies WHERE hub_id = $1 AND contact_id = $2"#,
+                AND jsonb_array_length(decision -> 'candidates') = 1
+                AND (decision -> 'candidates' -> 0 ->> 'id')::bigint = ANY($2))
+        SELECT name AS "name!" FROM own WHERE name IS NOT NULL
+        UNION SELECT alias FROM recipient_remedies JOIN own ON recipient = name WHERE hub_id = $1 AND alias IS NOT NULL
+        UNION SELECT recipient FROM recipient_remedies WHERE hub_id = $1 AND contact_id = ANY($2)"#,
         scope.hub_id().0,
-        contact.0
+        &contacts
     )
     .fetch_all(conn)
     .await?;
     Ok(found.into_iter().map(|row| row.name).collect())
 }
 
-/// All rows that are about a person: linked to the contact now or before, or sent to one of the identifiers. A number
-/// may belong to several people: a row that is linked to another contact is not found by it.
+/// All rows that are about a person: linked to a contact now or before, or sent to one of the identifiers. A number counts
+/// only for gifts without an address: colleagues may share it.
 pub async fn list_rows(
     conn: &mut Conn,
     scope: PortalScope,
-    contact: RecordId,
+    contacts: &[RecordId],
     identifiers: &[String],
 ) -> Result<Vec<Dirty>, Error> {
     let ids = sqlx::query_scalar!(
-        "SELECT transaction_id FROM transactions
-         WHERE hub_id = $1 AND (contact_id = $2 OR former_contacts <> '{}' AND $2 = ANY(former_contacts) OR recipient_key = ANY($3)
-            OR recipient_phone_key = ANY($3) AND (contact_id IS NULL OR contact_id = $2))",
+        r#"SELECT transaction_id AS "id!" FROM transactions WHERE hub_id = $1 AND contact_id = ANY($2)
+        UNION
+        SELECT transaction_id FROM transactions WHERE hub_id = $1 AND former_contacts <> '{}' AND former_contacts && $2
+        UNION
+        SELECT transaction_id FROM transactions WHERE hub_id = $1 AND coalesce(recipient_key, recipient_phone_key) = ANY($3)"#,
         scope.hub_id().0,
-        contact.0,
+        &numbers(contacts),
         identifiers
     )
     .fetch_all(&mut *conn)
     .await?;
     find_all(conn, scope, &ids).await
+}
+
+fn numbers(contacts: &[RecordId]) -> Vec<i64> {
+    contacts.iter().map(|contact| contact.0).collect()
 }
 
 /// A row without its recipient.
@@ -238,13 +246,13 @@ pub async fn save_run(
 pub async fn delete_remedies(
     conn: &mut Conn,
     scope: PortalScope,
-    contact: RecordId,
+    contacts: &[RecordId],
     identifiers: &[String],
 ) -> Result<(), Error> {
     sqlx::query!(
-        "DELETE FROM recipient_remedies WHERE hub_id = $1 AND (contact_id = $2 OR recipient = ANY($3) OR alias = ANY($3))",
+        "DELETE FROM recipient_remedies WHERE hub_id = $1 AND (contact_id = ANY($2) OR recipient = ANY($3) OR alias = ANY($3))",
         scope.hub_id().0,
-        contact.0,
+        &numbers(contacts),
         identifiers
     )
     .execute(conn)

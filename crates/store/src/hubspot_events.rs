@@ -37,6 +37,7 @@ pub async fn insert(conn: &mut Conn, events: &[ContactEvent]) -> Result<u64, Err
             FROM UNNEST($1::bigint[], $2::text[], $3::bigint[], $4::bigint[]) AS told (hub_id, change, contact_id, record_id)
             -- Each portal has a row here, and this table has no row-level security.
             WHERE EXISTS (SELECT FROM sync_schedule AS s WHERE s.hub_id = told.hub_id)
+            ORDER BY hub_id, change, contact_id, record_id
             ON CONFLICT (hub_id, change, contact_id, record_id) DO UPDATE SET
                 seq = excluded.seq, received_at = excluded.received_at, asked = false
             RETURNING 1),
@@ -100,6 +101,22 @@ pub async fn list(
         .collect()
 }
 
+/// Contacts that became part of `survivor`, of which nobody has taken note yet.
+pub async fn list_merged_into(
+    conn: &mut Conn,
+    scope: PortalScope,
+    survivor: RecordId,
+) -> Result<Vec<RecordId>, Error> {
+    let lost = sqlx::query_scalar!(
+        "SELECT contact_id FROM hubspot_events WHERE hub_id = $1 AND change = 'merged' AND record_id = $2",
+        scope.hub_id().0,
+        survivor.0
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(lost.into_iter().map(RecordId).collect())
+}
+
 /// Contacts that asked for erasure, over all portals.
 pub async fn list_forgotten(
     conn: &mut Conn,
@@ -123,7 +140,10 @@ pub async fn list_forgotten(
 /// Takes events away that were looked into; one that has come again meanwhile stays.
 pub async fn delete(conn: &mut Conn, scope: PortalScope, seqs: &[i64]) -> Result<(), Error> {
     sqlx::query!(
-        "DELETE FROM hubspot_events WHERE hub_id = $1 AND seq = ANY($2)",
+        // In the order in which deliveries lock.
+        "DELETE FROM hubspot_events WHERE hub_id = $1 AND seq = ANY(ARRAY(
+            SELECT seq FROM hubspot_events WHERE hub_id = $1 AND seq = ANY($2)
+            ORDER BY change, contact_id, record_id FOR UPDATE))",
         scope.hub_id().0,
         seqs
     )
@@ -136,14 +156,13 @@ pub async fn delete(conn: &mut Conn, scope: PortalScope, seqs: &[i64]) -> Result
 /// call, whether it is about one contact or a hundred.
 const GATHER_SECS: f64 = 1.0;
 
-/// Asks for a run in every portal of which there are new events, up to `limit` portals; returns how many it looked at. Any
-/// number of processes may call it at once. The first event of a portal is not kept waiting, a stream of them is gathered. Where a person must act first, the events wait for the work that follows;
-/// those of a portal that is disconnected are dropped.
-pub async fn ask_for_runs(
+/// Up to `limit` portals of which there are new events. The first event of a portal is not kept waiting, a stream of them is
+/// gathered.
+pub async fn list_portals(
     conn: &mut Conn,
     limit: i64,
     now: chrono::DateTime<chrono::Utc>,
-) -> Result<usize, Error> {
+) -> Result<Vec<PortalScope>, Error> {
     let hubs = sqlx::query_scalar!(
         "SELECT hub_id FROM (SELECT DISTINCT hub_id FROM hubspot_events WHERE NOT asked AND change <> 'forgotten') AS told
          JOIN sync_schedule USING (hub_id)
@@ -153,46 +172,60 @@ pub async fn ask_for_runs(
         GATHER_SECS,
         now
     )
-    .fetch_all(&mut *conn)
+    .fetch_all(conn)
     .await?;
-    for hub_id in &hubs {
-        let scope = PortalScope::new(HubId(*hub_id));
-        db::enter(conn, scope).await?;
-        // A worker is committing: the next look comes within moments.
-        if !runs::try_lock(conn, scope).await? {
-            continue;
-        }
-        let state = sqlx::query!(
-            r#"SELECT disconnected_at IS NOT NULL AS "is_gone!", needs <> '[]' AS "has_needs!" FROM portals WHERE hub_id = $1"#,
-            hub_id
-        )
-        .fetch_one(&mut *conn)
-        .await?;
-        if state.is_gone {
-            sqlx::query!(
-                "DELETE FROM hubspot_events WHERE hub_id = $1 AND change <> 'forgotten'",
-                hub_id
-            )
-            .execute(&mut *conn)
-            .await?;
-            continue;
-        }
-        sqlx::query!(
-            "UPDATE hubspot_events SET asked = true WHERE hub_id = $1 AND NOT asked AND change <> 'forgotten'",
-            hub_id
-        )
-        .execute(&mut *conn)
-        .await?;
-        sqlx::query!(
-            "UPDATE sync_schedule SET events_asked_at = $2 WHERE hub_id = $1",
-            hub_id,
-            now
-        )
-        .execute(&mut *conn)
-        .await?;
-        if !state.has_needs {
-            runs::request(conn, scope, RunKind::Link, "hubspot", now).await?;
-        }
+    Ok(hubs
+        .into_iter()
+        .map(|hub_id| PortalScope::new(HubId(hub_id)))
+        .collect())
+}
+
+/// Asks for a run that looks into the portal's new events, in a transaction of its own; `false` while a worker is
+/// committing: the next look comes within moments. Any number of processes may call it at once. Where a person must act
+/// first, the events wait for the work that follows; those of a portal that is disconnected are dropped.
+pub async fn ask_for_run(
+    conn: &mut Conn,
+    scope: PortalScope,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<bool, Error> {
+    if !runs::try_lock(conn, scope).await? {
+        return Ok(false);
     }
-    Ok(hubs.len())
+    let hub_id = scope.hub_id().0;
+    let state = sqlx::query!(
+        r#"SELECT disconnected_at IS NOT NULL AS "is_gone!",
+            needs = '[]' AND EXISTS (SELECT FROM thnks_connections AS t WHERE t.hub_id = p.hub_id) AS "can_work!"
+         FROM portals AS p WHERE hub_id = $1"#,
+        hub_id
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    if state.is_gone {
+        sqlx::query!(
+            "DELETE FROM hubspot_events WHERE hub_id = $1 AND change <> 'forgotten'",
+            hub_id
+        )
+        .execute(&mut *conn)
+        .await?;
+        return Ok(true);
+    }
+    sqlx::query!(
+        "UPDATE hubspot_events SET asked = true WHERE hub_id = $1 AND seq = ANY(ARRAY(
+            SELECT seq FROM hubspot_events WHERE hub_id = $1 AND NOT asked AND change <> 'forgotten'
+            ORDER BY change, contact_id, record_id FOR UPDATE SKIP LOCKED))",
+        hub_id
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "UPDATE sync_schedule SET events_asked_at = $2 WHERE hub_id = $1",
+        hub_id,
+        now
+    )
+    .execute(&mut *conn)
+    .await?;
+    if state.can_work {
+        runs::request(conn, scope, RunKind::Link, "hubspot", now).await?;
+    }
+    Ok(true)
 }

@@ -79,7 +79,10 @@ async fn turn(
     shutdown: &CancellationToken,
 ) -> Result<Duration, app::Error> {
     schedule::insert_due_runs(app).await?;
-    schedule::take_events(app).await?;
+    // What is due is rung for in any case.
+    if let Err(error) = schedule::take_events(app).await {
+        tracing::warn!(%error, "HubSpot's events could not be taken");
+    }
     let free = i64::try_from(direct.available_permits()).unwrap_or(0);
     // Redis gives rings out in the order in which they came: no more wait there than this process could take at once, so that
     // what is urgent waits behind a handful at most. Everything else waits on the board, which knows precedence. It also

@@ -9,7 +9,7 @@ use domain::matching::Reason;
 use domain::run::Phase;
 use domain::{RecordId, TransactionId};
 use hubspot::{COMPANIES, CONTACTS, DEALS, RefusedLink};
-use store::associations::Due;
+use store::associations::{Decided, Due};
 use store::portals::AssociationType;
 
 use super::links::{link, unlink};
@@ -35,9 +35,12 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
         .map(|row| {
             let known = answer.known.get(&row.recipient);
             let wanted = known.map(|known| known.wanted.clone()).unwrap_or_default();
-            // What could not be looked up may still be right: nothing is removed for the want of an answer.
+            // What could not be looked up may still be right: nothing is removed for the want of an answer. And the same contact
+            // by another address is the same recipient.
             let keep = match known {
-                Some(known) if known.trouble.is_empty() => row.keep,
+                Some(known) if known.trouble.is_empty() && row.links.contact != wanted.contact => {
+                    row.keep
+                }
                 _ => association::Keep::All,
             };
             Planned {
@@ -133,7 +136,11 @@ async fn save(
             .filter_map(|id| answer.deals.get(id));
         facts.extend(kept.map(|kept: &DealFacts| (planned.row.id.clone(), kept.clone())));
         let decision = decide(run, planned, &done, words, now);
-        decisions.push((planned.row.id.clone(), decision));
+        decisions.push(Decided {
+            id: planned.row.id.clone(),
+            version: planned.row.version,
+            decision,
+        });
     }
     store::associations::save(&mut tx, run.scope, run.id, &decisions).await?;
     store::associations::insert_deal_facts(&mut tx, run.scope, &facts, now).await?;
@@ -142,7 +149,7 @@ async fn save(
     run.counts.contacts += made.contacts;
     run.counts.companies += made.companies;
     run.counts.deals += made.deals;
-    for (id, decision) in &decisions {
+    for Decided { id, decision, .. } in &decisions {
         run.counts.orphans += i64::from(decision.links.contact.is_none());
         if let Some(words) = decision.refusals.first() {
             run.counts.unlinked += 1;

@@ -57,8 +57,10 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
         asked.extend(told.of(&[Change::Changed, Change::Restored]));
     }
     asked.extend(touched.iter().filter_map(|row| row.contact));
-    let contacts = read(run, &asked).await?;
-    let mut fates = Fates::of(&asked, &contacts);
+    let (contacts, unreadable) = read(run, &asked).await?;
+    // What HubSpot does not let us read must not pass for gone, and must not stop the rest.
+    asked.retain(|contact| !unreadable.contains(contact));
+    let fates = Fates::of(&asked, &contacts);
     // Merged and restored contacts may have lost links that we made; made again, one that is there does no harm.
     let to_relink: Vec<RecordId> = fates
         .moved
@@ -68,7 +70,7 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
         .copied()
         .collect();
     relink(app, run, target, &to_relink, &fates).await?;
-    let hands = by_hand(app, run, target, &touched, &mut fates).await?;
+    let hands = by_hand(app, run, target, &touched, &told, &fates).await?;
     save(app, run, contacts, &fates, &hands, looks_at_all, &pending).await?;
     Ok(true)
 }
@@ -87,7 +89,8 @@ impl Told {
             links: HashMap::new(),
         };
         for Pending { event, .. } in pending {
-            if let Some(record) = event.record {
+            if let (Change::Linked | Change::Unlinked, Some(record)) = (event.change, event.record)
+            {
                 let link = told.links.entry((record, event.contact)).or_default();
                 link.insert(event.change);
             } else {
@@ -136,8 +139,11 @@ async fn looks_at_all(tx: &mut store::Tx, run: &Run, told: &Told) -> Result<bool
     Ok(usize::try_from(orphans.recipients).is_ok_and(|recipients| recipients < changed))
 }
 
-/// Contacts as they are now.
-async fn read(run: &Run, asked: &BTreeSet<RecordId>) -> Result<Vec<Contact>, Stop> {
+/// Contacts as they are now, and the ids that HubSpot does not let us read.
+async fn read(
+    run: &Run,
+    asked: &BTreeSet<RecordId>,
+) -> Result<(Vec<Contact>, BTreeSet<RecordId>), Stop> {
     let asked: Vec<RecordId> = asked.iter().copied().collect();
     let property = run.rules.email_property.as_deref();
     let mut reads = a_few_at_a_time(
@@ -145,15 +151,13 @@ async fn read(run: &Run, asked: &BTreeSet<RecordId>) -> Result<Vec<Contact>, Sto
             .chunks(READ)
             .map(|part| run.portal.contacts_by_id(part, property)),
     );
-    let mut contacts = Vec::new();
+    let (mut contacts, mut unreadable) = (Vec::new(), BTreeSet::new());
     while let Some(read) = reads.try_next().await? {
-        if let Some(words) = read.unreadable.into_values().next() {
-            // What HubSpot does not let us read must not pass for gone.
-            return Err(Stop::HubSpot(hubspot::Error::Unavailable(words)));
-        }
+        let refused = read.unreadable.into_keys();
+        unreadable.extend(refused.filter_map(|id| id.parse::<RecordId>().ok()));
         contacts.extend(read.contacts);
     }
-    Ok(contacts)
+    Ok((contacts, unreadable))
 }
 
 /// What became of the contacts that were asked for.
@@ -224,7 +228,8 @@ async fn by_hand(
     run: &Run,
     target: &Target,
     touched: &[Followed],
-    fates: &mut Fates,
+    told: &Told,
+    fates: &Fates,
 ) -> Result<Vec<(TransactionId, Decision)>, Stop> {
     if touched.is_empty() {
         return Ok(Vec::new());
@@ -259,20 +264,50 @@ async fn by_hand(
                     .get(contact)
                     .is_some_and(|now| linked.contains(now))
         };
+        // One that is gone takes its links along: nobody's act.
         let has_gone = noted.is_some_and(|contact| fates.gone.contains(&contact));
-        if noted.as_ref().is_some_and(is_there) || has_gone && linked.is_empty() {
+        if noted.as_ref().is_some_and(is_there) || has_gone {
             continue;
         }
-        let outcome = match linked.first() {
+        // Beside what was there before, a person means the one of which HubSpot tells.
+        let is_told = |contact: &&RecordId| {
+            let link = told.links.get(&(row.record, **contact));
+            link.is_some_and(|changes| changes.contains(&Change::Linked))
+        };
+        let by_hand = linked.iter().find(is_told).or(linked.first()).copied();
+        let outcome = match by_hand {
             Some(_) => Outcome::LinkedByHand,
             None if noted.is_some() && existing.contains(&row.record) => Outcome::UnlinkedByHand,
             None => continue,
         };
         let mut decision = Decision::new(outcome, app.now(), Some(run.id));
-        decision.links.contact = linked.first().copied();
+        decision.links.contact = by_hand;
         hands.push((row.id.clone(), decision));
     }
     Ok(hands)
+}
+
+/// The numbers of orphans that any of the contacts has.
+async fn numbers_of(app: &App, run: &Run, contacts: &[Contact]) -> Result<Vec<String>, Stop> {
+    let typed: Vec<&String> = contacts
+        .iter()
+        .flat_map(|contact| &contact.phones)
+        .collect();
+    if !run.rules.phone || typed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut by_tail: HashMap<String, Vec<&String>> = HashMap::new();
+    for text in typed {
+        by_tail.entry(phone::tail(text)).or_default().push(text);
+    }
+    let mut tx = app.db.begin(run.scope).await?;
+    let numbers = store::associations::list_orphan_phones(&mut tx, run.scope).await?;
+    drop(tx);
+    let has_it = |key: &String| {
+        let near = by_tail.get(&phone::tail(key)).into_iter().flatten();
+        near.into_iter().any(|text| phone::is_same(key, text))
+    };
+    Ok(numbers.into_iter().filter(has_it).collect())
 }
 
 /// Stores what was found out, lets the orphans concerned wait for their links, and takes the events away.
@@ -286,6 +321,7 @@ async fn save(
     pending: &[Pending],
 ) -> Result<(), Stop> {
     let scope = run.scope;
+    let numbers = numbers_of(app, run, &contacts).await?;
     let mut tx = run.begin(app).await?;
     for (lost, survivor) in &fates.moved {
         store::associations::move_contact(&mut tx, scope, *lost, *survivor).await?;
@@ -302,12 +338,7 @@ async fn save(
             .cloned()
             .collect();
         keys.extend(store::remedies::list_recipients_by_alias(&mut tx, scope, &keys).await?);
-        if run.rules.phone && contacts.iter().any(|contact| !contact.phones.is_empty()) {
-            let typed: Vec<&String> = contacts.iter().flat_map(|one| &one.phones).collect();
-            let numbers = store::associations::list_orphan_phones(&mut tx, scope).await?;
-            let has_it = |key: &String| typed.iter().any(|text| phone::is_same(key, text));
-            keys.extend(numbers.into_iter().filter(has_it));
-        }
+        keys.extend(numbers);
         if !keys.is_empty() {
             store::associations::mark_recipients_due(&mut tx, scope, &keys).await?;
         }

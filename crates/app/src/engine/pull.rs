@@ -253,9 +253,8 @@ impl Rows {
             }
         }
         for row in &mut self.malformed {
-            if tombstones
-                .has_any(tx, &erase::identifiers_of_row(&row.raw))
-                .await?
+            if let Some(identifier) = erase::identifier_of_row(&row.raw)
+                && tombstones.has(tx, &identifier).await?
             {
                 row.raw = serde_json::json!({});
                 "the row was erased".clone_into(&mut row.malformed.reason);

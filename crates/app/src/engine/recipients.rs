@@ -107,7 +107,8 @@ impl Directory<'_> {
         let mut unreadable = HashMap::new();
         self.read_by_email(recipients, &mut contacts, &mut unreadable)
             .await?;
-        self.read_chosen(recipients, &mut contacts).await?;
+        self.read_chosen(recipients, &mut contacts, &mut unreadable)
+            .await?;
         let mut refused = None;
         for kind in [IdentifierKind::EmailProperty, IdentifierKind::Phone] {
             let values = self.left_to_try(recipients, &contacts, kind);
@@ -123,10 +124,11 @@ impl Directory<'_> {
             .iter()
             .map(|recipient| {
                 let found = matching::find(recipient, &contacts, self.rules);
-                let mut trouble: Vec<String> = [&recipient.email, &recipient.alias]
+                let chosen = recipient.chosen.map(|id| id.to_string());
+                let mut trouble: Vec<String> = [&recipient.email, &recipient.alias, &chosen]
                     .into_iter()
                     .flatten()
-                    .filter_map(|email| unreadable.get(email).cloned())
+                    .filter_map(|asked| unreadable.get(asked).cloned())
                     .collect();
                 if let Some((kind, words)) = &refused
                     && found.contact.is_none()
@@ -157,9 +159,10 @@ impl Directory<'_> {
         let emails: BTreeSet<&String> = recipients
             .iter()
             .filter(|recipient| {
-                matching::find(recipient, contacts, self.rules)
-                    .contact
-                    .is_none()
+                // What was told by an event is found by its address; by anything else it may not be the right one.
+                let found = matching::find(recipient, contacts, self.rules);
+                let by = found.tried.last().map(|identifier| identifier.kind);
+                found.contact.is_none() || by != Some(IdentifierKind::Email)
             })
             .flat_map(|recipient| [&recipient.email, &recipient.alias])
             .flatten()
@@ -186,6 +189,7 @@ impl Directory<'_> {
         &self,
         recipients: &BTreeSet<Recipient>,
         contacts: &mut Contacts,
+        unreadable: &mut HashMap<String, String>,
     ) -> Result<(), hubspot::Error> {
         let chosen: BTreeSet<RecordId> = recipients
             .iter()
@@ -196,6 +200,7 @@ impl Directory<'_> {
         let property = self.rules.email_property.as_deref();
         for part in chosen.chunks(READ) {
             let read = self.portal.contacts_by_id(part, property).await?;
+            unreadable.extend(read.unreadable);
             for contact in read.contacts {
                 contacts.add(contact);
             }
@@ -213,8 +218,10 @@ impl Directory<'_> {
         let left: BTreeSet<String> = recipients
             .iter()
             .filter(|recipient| {
+                // Found by this very kind is found among what events told of: there may be others.
                 let found = matching::find(recipient, contacts, self.rules);
-                found.contact.is_none() && found.candidates.is_empty()
+                found.candidates.is_empty()
+                    || found.tried.last().is_some_and(|one| one.kind == kind)
             })
             .flat_map(|recipient| recipient.identifiers(self.rules))
             .filter(|identifier: &Identifier| identifier.kind == kind)

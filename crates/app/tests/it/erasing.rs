@@ -293,3 +293,61 @@ async fn what_a_worker_read_before_the_erasure_does_not_come_back_after_it() {
     let _ = target;
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_colleague_with_the_same_number_stays() {
+    let world = empty_world().await;
+    let zoe = zoe(&world);
+    let kim = contact(&world, "kim@client.example", &[], None);
+    let hers = to_zoe(&world);
+    let sent = Sent {
+        email: Some("kim@client.example".into()),
+        name: Some("Kim Lee".into()),
+        phone: Some("+1 (202) 555-0123".into()),
+        ..Sent::default()
+    };
+    let theirs = world.control.send_gift(ORGANIZATION, sent).unwrap();
+    let session = world.backfilled().await;
+    world.listen().await;
+    world
+        .control
+        .delete_record(HUB, "contacts", zoe, true)
+        .unwrap();
+    world.follow().await;
+    world
+        .control
+        .edit_transaction(ORGANIZATION, &theirs, &json!({"gift_name": "Renamed"}))
+        .unwrap();
+    world.sync().await;
+    world.run(&session, domain::run::RunKind::Resync).await;
+    assert_eq!(world.record(&theirs).await["recipient_name"], "Kim Lee");
+    assert_eq!(world.links(&theirs, "contacts").await, [kim]);
+    assert_eq!(world.outcome(&hers).await, "erased");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_merge_that_nobody_has_followed_does_not_hide_the_gifts() {
+    let world = empty_world().await;
+    let zoe = zoe(&world);
+    let other = contact(&world, "zoe@home.example", &[], None);
+    let id = to_zoe(&world);
+    let session = world.backfilled().await;
+    world.listen().await;
+    app::pause::pause(&world.app, &session).await.unwrap();
+    let survivor = world
+        .control
+        .merge_records(HUB, "contacts", other, zoe)
+        .unwrap();
+    world
+        .control
+        .delete_record(HUB, "contacts", survivor, true)
+        .unwrap();
+    world.delivered().await;
+    app::schedule::take_events(&world.app).await.unwrap();
+    assert_nothing_of_the_person(&world, &[]).await;
+    app::pause::resume(&world.app, &session).await.unwrap();
+    world.drain().await;
+    assert_nothing_of_the_person(&world, &[&id]).await;
+    world.end().await;
+}

@@ -236,6 +236,37 @@ async fn the_echo_of_our_own_links_costs_no_call() {
     assert_eq!(calls[0], calls[1]);
 }
 
+#[tokio::test]
+async fn the_echo_of_a_stride_that_was_not_stored_is_no_persons_act() {
+    let world = empty_world().await;
+    let id = gift(&world, Some("ana@client.example"));
+    let session = world.backfilled().await;
+    let ana = contact(&world, "ana@client.example", &[], None);
+    let open = deal(&world, ana, "default", "contractsent");
+    // The worker made the link and was killed before it could note it; HubSpot tells of it.
+    let record = world.record_id(&id).await;
+    let object = world.object().await;
+    let path =
+        format!("/crm/objects/2026-09/{object}/{record}/associations/default/contacts/{ana}");
+    world.hubspot_call("PUT", &path, &Value::Null).await;
+    let mut tx = world.db.begin_unscoped().await.unwrap();
+    let echo = domain::event::ContactEvent {
+        hub_id: domain::HubId(HUB),
+        change: domain::event::Change::Linked,
+        contact: domain::RecordId(ana.cast_signed()),
+        record: Some(domain::RecordId(record.cast_signed())),
+    };
+    store::hubspot_events::insert(&mut tx, &[echo])
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    world.run(&session, RunKind::Reassociate).await;
+    assert_eq!(world.outcome(&id).await, "linked");
+    assert_eq!(world.links(&id, "deals").await, [open]);
+    world.assert_good().await;
+    world.end().await;
+}
+
 /// Delivers events as HubSpot does, to the web server itself; returns the status.
 async fn deliver(target: &url::Url, secret: &str, at: i64, body: &str) -> u16 {
     let (path, time) = (target.as_str(), at.to_string());

@@ -24,6 +24,19 @@ pub struct Due {
     pub links: Links,
     /// Whether these were made for this recipient.
     pub keep: Keep,
+    /// Grows with everything that asks for the row to be looked at.
+    pub version: i32,
+}
+
+/// A decision about a row, as it was listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// The transaction.
+    pub id: TransactionId,
+    /// Of the row that was decided about.
+    pub version: i32,
+    /// The decision.
+    pub decision: Decision,
 }
 
 /// Up to `limit` rows that have a record and wait to be linked, those of one recipient together; none whose links this
@@ -36,7 +49,7 @@ pub async fn list_due(
 ) -> Result<Vec<Due>, Error> {
     let rows = sqlx::query!(
         r#"SELECT t.transaction_id, t.record_id AS "record_id!", t.recipient_key, t.recipient_phone_key, t.contact_id,
-            t.company_ids, t.deal_ids, t.links_of_another, r.alias AS "alias?", r.contact_id AS "chosen?"
+            t.company_ids, t.deal_ids, t.links_of_another, t.link_version, r.alias AS "alias?", r.contact_id AS "chosen?"
          FROM (SELECT * FROM transactions
             WHERE hub_id = $1 AND association_due AND record_id IS NOT NULL AND link_refused_by IS DISTINCT FROM $2
                 AND hand IS NULL AND erased_at IS NULL
@@ -72,6 +85,7 @@ pub async fn list_due(
             } else {
                 Keep::All
             },
+            version: row.link_version,
         })
         .collect())
 }
@@ -90,37 +104,41 @@ pub async fn count_due(conn: &mut Conn, scope: PortalScope) -> Result<i64, Error
 }
 
 /// Stores decisions: the links are those the decision names. The rows no longer wait, except those of which HubSpot
-/// refused a link: the next run tries them again. What was erased meanwhile stays erased.
+/// refused a link, and those that somebody wants looked at since: these are looked at again. What was erased meanwhile
+/// stays erased.
 pub async fn save(
     conn: &mut Conn,
     scope: PortalScope,
     run_id: RunId,
-    decisions: &[(TransactionId, Decision)],
+    decided: &[Decided],
 ) -> Result<(), Error> {
-    let ids: Vec<String> = decisions.iter().map(|(id, _)| id.0.clone()).collect();
-    let outcomes: Vec<String> = decisions
+    let ids: Vec<String> = decided.iter().map(|one| one.id.0.clone()).collect();
+    let versions: Vec<i32> = decided.iter().map(|one| one.version).collect();
+    let outcomes: Vec<String> = decided
         .iter()
-        .map(|(_, decision)| decision.outcome.as_str().to_owned())
+        .map(|one| one.decision.outcome.as_str().to_owned())
         .collect();
-    let traces: Vec<Value> = decisions
+    let traces: Vec<Value> = decided
         .iter()
-        .map(|(_, decision)| serde_json::to_value(decision).unwrap_or_default())
+        .map(|one| serde_json::to_value(&one.decision).unwrap_or_default())
         .collect();
     sqlx::query!(
         "UPDATE transactions AS t SET association_outcome = d.outcome, decision = d.trace,
-            association_due = jsonb_array_length(d.trace -> 'refusals') > 0,
+            association_due = jsonb_array_length(d.trace -> 'refusals') > 0 OR t.link_version <> d.version,
             link_refused_by = CASE WHEN jsonb_array_length(d.trace -> 'refusals') > 0 THEN $2::uuid END,
             contact_id = (d.trace -> 'links' ->> 'contact')::bigint,
             company_ids = ARRAY(SELECT jsonb_array_elements_text(d.trace -> 'links' -> 'companies')::bigint),
             deal_ids = ARRAY(SELECT jsonb_array_elements_text(d.trace -> 'links' -> 'deals')::bigint),
-            links_of_another = t.links_of_another AND jsonb_array_length(d.trace -> 'refusals') > 0
-         FROM UNNEST($3::text[], $4::text[], $5::jsonb[]) AS d (id, outcome, trace)
+            links_of_another = t.links_of_another
+                AND (jsonb_array_length(d.trace -> 'refusals') > 0 OR t.link_version <> d.version)
+         FROM UNNEST($3::text[], $4::text[], $5::jsonb[], $6::int[]) AS d (id, outcome, trace, version)
          WHERE t.hub_id = $1 AND t.transaction_id = d.id AND t.erased_at IS NULL",
         scope.hub_id().0,
         run_id.0,
         &ids,
         &outcomes,
-        &traces
+        &traces,
+        &versions
     )
     .execute(conn)
     .await?;
@@ -194,8 +212,8 @@ pub async fn mark_recipients_due(
     keys: &[String],
 ) -> Result<i64, Error> {
     let result = sqlx::query!(
-        "UPDATE transactions SET association_due = true
-         WHERE hub_id = $1 AND contact_id IS NULL AND record_id IS NOT NULL AND hand IS NULL AND NOT association_due
+        "UPDATE transactions SET association_due = true, link_version = link_version + 1
+         WHERE hub_id = $1 AND contact_id IS NULL AND record_id IS NOT NULL AND hand IS NULL
             AND (recipient_key = ANY($2) OR recipient_phone_key = ANY($2))",
         scope.hub_id().0,
         keys
@@ -214,8 +232,10 @@ pub async fn mark_due(
     right: Option<RecordId>,
 ) -> Result<(), Error> {
     sqlx::query!(
-        "UPDATE transactions SET association_due = true, hand = NULL, link_refused_by = NULL,
-            links_of_another = links_of_another OR contact_id IS NOT NULL
+        "UPDATE transactions SET association_due = true, link_refused_by = NULL, link_version = link_version + 1,
+            -- A contact that a person linked stays in HubSpot, and is no longer noted.
+            links_of_another = links_of_another OR contact_id IS NOT NULL AND hand IS DISTINCT FROM 'linked',
+            contact_id = CASE WHEN hand = 'linked' THEN NULL ELSE contact_id END, hand = NULL
          WHERE hub_id = $1 AND transaction_id = ANY($2) AND erased_at IS NULL AND (contact_id IS NULL OR contact_id <> $3)",
         scope.hub_id().0,
         ids,

@@ -62,7 +62,8 @@ pub async fn list_by_contact(
         .collect())
 }
 
-/// The rows whose record is one of `records`; ids that are no record of ours are left out.
+/// The rows whose record is one of `records`; ids that are no record of ours are left out, and so are rows that wait to be
+/// linked: what was told of these may be the echo of a stride that was not stored.
 pub async fn list_by_record(
     conn: &mut Conn,
     scope: PortalScope,
@@ -71,7 +72,7 @@ pub async fn list_by_record(
     let records: Vec<i64> = records.iter().map(|record| record.0).collect();
     let rows = sqlx::query!(
         r#"SELECT transaction_id, record_id AS "record_id!", contact_id, hand IS NOT NULL AS "by_hand!" FROM transactions
-         WHERE hub_id = $1 AND record_id = ANY($2) AND erased_at IS NULL"#,
+         WHERE hub_id = $1 AND record_id = ANY($2) AND erased_at IS NULL AND NOT association_due"#,
         scope.hub_id().0,
         &records
     )
@@ -158,7 +159,8 @@ pub async fn save_hand(
     sqlx::query!(
         "UPDATE transactions AS t SET hand = h.hand, decision = h.trace, association_outcome = h.trace ->> 'outcome',
             association_due = false, links_of_another = false, link_refused_by = NULL,
-            former_contacts = CASE WHEN t.contact_id IS NULL THEN t.former_contacts
+            -- Unlinked, the gift is still the contact's by its address; linked to another, it never was the first one's.
+            former_contacts = CASE WHEN t.contact_id IS NULL OR h.hand = 'linked' THEN t.former_contacts
                 ELSE array_append(array_remove(t.former_contacts, t.contact_id), t.contact_id) END,
             contact_id = (h.trace -> 'links' ->> 'contact')::bigint
          FROM UNNEST($2::text[], $3::text[], $4::jsonb[]) AS h (id, hand, trace)

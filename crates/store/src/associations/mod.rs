@@ -5,8 +5,8 @@ mod following;
 mod showing;
 
 pub use due::{
-    Due, count_due, insert_deal_facts, list_due, mark_due, mark_orphans_due, mark_recipients_due,
-    save,
+    Decided, Due, count_due, insert_deal_facts, list_due, mark_due, mark_orphans_due,
+    mark_recipients_due, save,
 };
 pub use following::{
     Followed, drop_contacts, list_by_contact, list_by_record, list_linked_contacts, move_contact,

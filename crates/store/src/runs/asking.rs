@@ -20,7 +20,7 @@ pub async fn lock(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
 }
 
 /// The same without waiting; `false` when somebody else has it.
-pub(crate) async fn try_lock(conn: &mut Conn, scope: PortalScope) -> Result<bool, Error> {
+pub async fn try_lock(conn: &mut Conn, scope: PortalScope) -> Result<bool, Error> {
     let locked = sqlx::query!(
         "SELECT fence FROM portal_leases WHERE hub_id = $1 FOR UPDATE SKIP LOCKED",
         scope.hub_id().0

@@ -171,6 +171,20 @@ pub async fn fail_open(
     Ok(())
 }
 
+/// Lets the run that works on the portal begin anew where it last committed, in a transaction that began with a lock: what
+/// it holds in memory is lost.
+pub async fn interrupt(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE run_queue AS q SET due_at = now(), rung_at = NULL, busy = false FROM portal_leases AS l
+         WHERE l.hub_id = $1 AND q.hub_id = $1 AND (q.run_id = l.run_id OR q.busy)",
+        scope.hub_id().0
+    )
+    .execute(&mut *conn)
+    .await?;
+    take_away(conn, scope).await?;
+    db::ring(conn).await
+}
+
 /// Takes the portal from whoever works on it: the next commit under the fence before fails.
 async fn take_away(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
     sqlx::query!(

@@ -7,11 +7,10 @@ mod claiming;
 mod ending;
 mod showing;
 
-pub(crate) use asking::try_lock;
-pub use asking::{Requested, Wish, find_scope, lock, request, request_wish};
+pub use asking::{Requested, Wish, find_scope, lock, request, request_wish, try_lock};
 pub use board::{is_outranked, next_due_secs, take_due};
 pub use claiming::{Claim, Claimed, LEASE_SECS, Progress, claim, hold, save_progress};
-pub use ending::{fail_open, finish, pause, postpone, resume};
+pub use ending::{fail_open, finish, interrupt, pause, postpone, resume};
 pub use showing::{Account, find, find_current, find_last, list};
 
 use domain::run::{RunKind, RunState};

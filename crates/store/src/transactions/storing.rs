@@ -120,17 +120,31 @@ pub async fn upsert_batch(
             erased_at = coalesce(known.erased_at, excluded.erased_at),
             association_due = known.association_due
                 OR (known.recipient_key, known.recipient_phone_key) IS DISTINCT FROM (excluded.recipient_key, excluded.recipient_phone_key),
-            -- Somebody else got it. What was linked by us for the earlier recipient goes when the row is linked; what a person
-            -- did was about the earlier one too.
-            links_of_another = known.links_of_another
-                OR known.recipient_key IS DISTINCT FROM excluded.recipient_key AND known.contact_id IS NOT NULL,
-            hand = CASE WHEN known.recipient_key IS DISTINCT FROM excluded.recipient_key THEN NULL ELSE known.hand END,
+            link_version = known.link_version
+                + ((known.recipient_key, known.recipient_phone_key) IS DISTINCT FROM (excluded.recipient_key, excluded.recipient_phone_key))::int,
+            -- Somebody else got it. What was linked by us for the earlier recipient goes when the row is linked; a contact that a
+            -- person linked stays in HubSpot, and is no longer noted.
+            links_of_another = known.links_of_another OR known.hand IS DISTINCT FROM 'linked'
+                AND coalesce(known.recipient_key, known.recipient_phone_key)
+                    IS DISTINCT FROM coalesce(excluded.recipient_key, excluded.recipient_phone_key)
+                AND (known.contact_id IS NOT NULL OR known.company_ids <> '{}' OR known.deal_ids <> '{}'),
+            contact_id = CASE WHEN excluded.erased_at IS NOT NULL THEN NULL
+                WHEN known.hand = 'linked' AND coalesce(known.recipient_key, known.recipient_phone_key)
+                    IS DISTINCT FROM coalesce(excluded.recipient_key, excluded.recipient_phone_key) THEN NULL
+                ELSE known.contact_id END,
+            hand = CASE WHEN excluded.erased_at IS NOT NULL OR coalesce(known.recipient_key, known.recipient_phone_key)
+                    IS DISTINCT FROM coalesce(excluded.recipient_key, excluded.recipient_phone_key) THEN NULL ELSE known.hand END,
+            association_outcome = CASE WHEN excluded.erased_at IS NULL THEN known.association_outcome ELSE 'erased' END,
+            decision = CASE WHEN excluded.erased_at IS NULL THEN known.decision END,
             -- What was refused is no longer wanted, and what is wanted is there.
-            failure_reason = CASE WHEN excluded.desired_hash = known.applied_hash THEN NULL ELSE known.failure_reason END,
-            failure_field = CASE WHEN excluded.desired_hash = known.applied_hash THEN NULL ELSE known.failure_field END,
-            failure_code = CASE WHEN excluded.desired_hash = known.applied_hash THEN NULL ELSE known.failure_code END
+            failure_reason = CASE WHEN excluded.desired_hash = known.applied_hash OR excluded.erased_at IS NOT NULL THEN NULL ELSE known.failure_reason END,
+            failure_field = CASE WHEN excluded.desired_hash = known.applied_hash OR excluded.erased_at IS NOT NULL THEN NULL ELSE known.failure_field END,
+            failure_code = CASE WHEN excluded.desired_hash = known.applied_hash OR excluded.erased_at IS NOT NULL THEN NULL ELSE known.failure_code END
         WHERE (excluded.updated_at, jsonb_array_length(excluded.history), excluded.desired_hash, excluded.history::text)
             > (known.updated_at, jsonb_array_length(known.history), known.desired_hash, known.history::text)
+            -- Gifts of before numbers were kept.
+            OR excluded.updated_at = known.updated_at AND excluded.desired_hash = known.desired_hash
+                AND known.recipient_phone_key IS NULL AND excluded.recipient_phone_key IS NOT NULL
         RETURNING transaction_id, (xmax = 0) AS "is_new!""#,
         scope.hub_id().0,
         now,

@@ -128,6 +128,8 @@ impl From<Row> for Dirty {
 pub async fn forget_records(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
     sqlx::query!(
         "UPDATE transactions SET applied_hash = NULL, record_id = NULL, association_due = true,
+            former_contacts = CASE WHEN contact_id IS NULL THEN former_contacts
+                ELSE array_append(array_remove(former_contacts, contact_id), contact_id) END,
             association_outcome = NULL, contact_id = NULL, company_ids = '{}', deal_ids = '{}', decision = NULL,
             links_of_another = false, hand = NULL
          WHERE hub_id = $1 AND record_id IS NOT NULL",
@@ -152,7 +154,8 @@ pub async fn mark_all_dirty(conn: &mut Conn, scope: PortalScope) -> Result<(), E
 /// Makes these rows dirty and lets them wait for their links, whatever was written before.
 pub async fn mark_dirty(conn: &mut Conn, scope: PortalScope, ids: &[String]) -> Result<(), Error> {
     sqlx::query!(
-        "UPDATE transactions SET applied_hash = NULL, association_due = true, dismissed_hash = NULL
+        "UPDATE transactions SET applied_hash = NULL, dismissed_hash = NULL,
+            association_due = association_due OR hand IS NULL AND erased_at IS NULL
          WHERE hub_id = $1 AND transaction_id = ANY($2)",
         scope.hub_id().0,
         ids
@@ -172,8 +175,10 @@ pub async fn forget_lost(
 ) -> Result<Vec<TransactionId>, Error> {
     let lost: Vec<i64> = lost.iter().map(|record| record.0).collect();
     let ids = sqlx::query_scalar!(
-        "UPDATE transactions SET applied_hash = NULL, record_id = NULL, association_due = true, contact_id = NULL,
-            company_ids = '{}', deal_ids = '{}', links_of_another = false, hand = NULLIF(hand, 'linked')
+        "UPDATE transactions SET applied_hash = NULL, record_id = NULL, association_due = true,
+            former_contacts = CASE WHEN contact_id IS NULL THEN former_contacts
+                ELSE array_append(array_remove(former_contacts, contact_id), contact_id) END,
+            contact_id = NULL, company_ids = '{}', deal_ids = '{}', links_of_another = false, hand = NULLIF(hand, 'linked')
          WHERE hub_id = $1 AND record_id = ANY($2) AND association_due AND (written_at IS NULL OR written_at < $3)
          RETURNING transaction_id",
         scope.hub_id().0,
@@ -223,6 +228,8 @@ pub async fn save_written(
             failed_at = NULL, dismissed_hash = NULL,
             association_due = t.association_due OR t.record_id IS DISTINCT FROM w.record_id,
             -- A new record, after somebody deleted the old one, has none of the old one's links.
+            former_contacts = CASE WHEN t.contact_id IS NULL OR t.record_id IS NOT DISTINCT FROM w.record_id THEN t.former_contacts
+                ELSE array_append(array_remove(t.former_contacts, t.contact_id), t.contact_id) END,
             contact_id = CASE WHEN t.record_id IS DISTINCT FROM w.record_id THEN NULL ELSE t.contact_id END,
             company_ids = CASE WHEN t.record_id IS DISTINCT FROM w.record_id THEN '{}' ELSE t.company_ids END,
             deal_ids = CASE WHEN t.record_id IS DISTINCT FROM w.record_id THEN '{}' ELSE t.deal_ids END,

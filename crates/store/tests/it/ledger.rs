@@ -285,7 +285,7 @@ async fn a_record_that_was_made_again_has_no_links_and_waits_for_them() {
     transactions::save_written(&mut tx, portal, &[written(77, &first)], now())
         .await
         .unwrap();
-    associations::save(&mut tx, portal, run, &[(first.id.clone(), linked(run))])
+    associations::save(&mut tx, portal, run, &[decided(&first, linked(run))])
         .await
         .unwrap();
     assert_eq!(associations::count_due(&mut tx, portal).await.unwrap(), 0);
@@ -318,7 +318,7 @@ async fn a_corrected_recipient_waits_and_the_links_made_for_the_earlier_one_are_
     transactions::save_written(&mut tx, portal, &[written], now())
         .await
         .unwrap();
-    associations::save(&mut tx, portal, run, &[(first.id.clone(), linked(run))])
+    associations::save(&mut tx, portal, run, &[decided(&first, linked(run))])
         .await
         .unwrap();
     tx.commit().await.unwrap();
@@ -352,7 +352,7 @@ async fn a_refused_link_waits_for_the_next_run() {
         .unwrap();
     let mut decision = linked(this);
     decision.refusals = vec!["the deal has too many".into()];
-    associations::save(&mut tx, portal, this, &[(row.id.clone(), decision)])
+    associations::save(&mut tx, portal, this, &[decided(&row, decision)])
         .await
         .unwrap();
     assert_eq!(
@@ -369,10 +369,21 @@ async fn a_refused_link_waits_for_the_next_run() {
             .len(),
         1
     );
-    associations::save(&mut tx, portal, next, &[(row.id.clone(), linked(next))])
+    associations::save(&mut tx, portal, next, &[decided(&row, linked(next))])
         .await
         .unwrap();
     assert_eq!(associations::count_due(&mut tx, portal).await.unwrap(), 0);
+}
+
+fn decided(
+    gift: &domain::Transaction,
+    decision: domain::association::Decision,
+) -> store::associations::Decided {
+    store::associations::Decided {
+        id: gift.id.clone(),
+        version: 0,
+        decision,
+    }
 }
 
 fn linked(run_id: RunId) -> domain::association::Decision {

@@ -124,7 +124,7 @@ async fn take(world: &World, portal: PortalScope, step: Step, run: RunId) {
             let due = associations::list_due(&mut tx, portal, run, i64::try_from(count).unwrap())
                 .await
                 .unwrap();
-            let decisions: Vec<(TransactionId, Decision)> = due
+            let decisions: Vec<associations::Decided> = due
                 .into_iter()
                 .map(|row| {
                     let links = Links {
@@ -140,7 +140,11 @@ async fn take(world: &World, portal: PortalScope, step: Step, run: RunId) {
                         links,
                         ..Decision::new(outcome, now(), Some(run))
                     };
-                    (row.id, decision)
+                    associations::Decided {
+                        id: row.id,
+                        version: row.version,
+                        decision,
+                    }
                 })
                 .collect();
             associations::save(&mut tx, portal, run, &decisions)

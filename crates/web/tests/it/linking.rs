@@ -64,7 +64,12 @@ async fn orphan(world: &World, id: &str) {
     store::transactions::save_written(&mut tx, scope, &[written], now())
         .await
         .unwrap();
-    store::associations::save(&mut tx, scope, run, &[(transaction.id.clone(), decision)])
+    let decided = store::associations::Decided {
+        id: transaction.id.clone(),
+        version: 0,
+        decision,
+    };
+    store::associations::save(&mut tx, scope, run, &[decided])
         .await
         .unwrap();
     store::schedule::save_next_sync(&mut tx, scope, Some(now() + chrono::TimeDelta::minutes(5)))

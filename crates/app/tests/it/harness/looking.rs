@@ -102,6 +102,7 @@ impl World {
             "GET" => http.get(url),
             "DELETE" => http.delete(url),
             "PATCH" => http.patch(url).json(body),
+            "PUT" => http.put(url),
             _ => http.post(url).json(body),
         };
         let answer = request
