@@ -172,6 +172,11 @@ impl From<RowTo> for AssociatedRecord {
     }
 }
 
+fn batch_path(from: &str, to: &str, what: &str) -> String {
+    let (from, to) = (segment(from), segment(to));
+    format!("/crm/associations/{API_VERSION}/{from}/{to}/batch/{what}")
+}
+
 /// The one subcategory that means "none", not "failed".
 const NO_ASSOCIATIONS: &str = "crm.associations.NO_ASSOCIATIONS_FOUND";
 
@@ -194,11 +199,7 @@ impl Portal {
         ids: &[RecordId],
     ) -> Result<Associated, Error> {
         debug_assert!(ids.len() <= limits::ASSOCIATIONS_PER_READ);
-        let path = format!(
-            "/crm/associations/{API_VERSION}/{}/{}/batch/read",
-            segment(from),
-            segment(to)
-        );
+        let path = batch_path(from, to, "read");
         let mut answer = Associated::default();
         let mut pending: Vec<(RecordId, Option<String>)> =
             ids.iter().map(|id| (*id, None)).collect();
@@ -241,54 +242,19 @@ impl Portal {
         pairs: &[(RecordId, RecordId)],
     ) -> Result<AssociateAnswer, Error> {
         debug_assert!(pairs.len() <= limits::ASSOCIATIONS_PER_CREATE);
-        let path = format!(
-            "/crm/associations/{API_VERSION}/{}/{}/batch/create",
-            segment(from),
-            segment(to)
-        );
-        let mut answer = AssociateAnswer::default();
-        let mut parts = Parts::new(pairs);
-        while let Some(part) = parts.next() {
-            let inputs: Vec<_> = part
-                .iter()
-                .map(|(from, to)| {
-                    serde_json::json!({
-                        "from": Id::from(*from),
-                        "to": Id::from(*to),
-                        "types": [{
-                            "associationCategory": association_type.category,
-                            "associationTypeId": association_type.type_id,
-                        }],
-                    })
-                })
-                .collect();
-            let body = serde_json::json!({ "inputs": inputs });
-            let sent = self
-                .send(
-                    "associations.create",
-                    Method::POST,
-                    path.clone(),
-                    &body,
-                    Effect::Idempotent,
-                )
-                .await;
-            match sent {
-                Ok(bytes) => {
-                    let batch: Batch<serde::de::IgnoredAny> = Batch::from_slice(&bytes)?;
-                    parts.accepted(batch.faults.is_empty());
-                    answer
-                        .refused
-                        .extend(batch.faults.iter().flat_map(refused_links));
-                }
-                Err(error) if is_about_rows(&error) => {
-                    answer
-                        .refused
-                        .extend(refused_part(&error, parts.refused(part)));
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(answer)
+        let path = batch_path(from, to, "create");
+        let input = |(from, to): &(RecordId, RecordId)| {
+            serde_json::json!({
+                "from": Id::from(*from),
+                "to": Id::from(*to),
+                "types": [{
+                    "associationCategory": association_type.category,
+                    "associationTypeId": association_type.type_id,
+                }],
+            })
+        };
+        self.change_links("associations.create", &path, pairs, input)
+            .await
     }
 
     /// Removes the links `pairs` (at most 1,000, from and to) with all their labels. A link that is not there is no error. A
@@ -300,37 +266,40 @@ impl Portal {
         pairs: &[(RecordId, RecordId)],
     ) -> Result<AssociateAnswer, Error> {
         debug_assert!(pairs.len() <= limits::ASSOCIATIONS_PER_ARCHIVE);
-        let path = format!(
-            "/crm/associations/{API_VERSION}/{}/{}/batch/archive",
-            segment(from),
-            segment(to)
-        );
+        let path = batch_path(from, to, "archive");
+        let input = |(from, to): &(RecordId, RecordId)| serde_json::json!({"from": Id::from(*from), "to": [Id::from(*to)]});
+        self.change_links("associations.archive", &path, pairs, input)
+            .await
+    }
+
+    async fn change_links(
+        &self,
+        kind: &'static str,
+        path: &str,
+        pairs: &[(RecordId, RecordId)],
+        input: impl Fn(&(RecordId, RecordId)) -> serde_json::Value,
+    ) -> Result<AssociateAnswer, Error> {
         let mut answer = AssociateAnswer::default();
         let mut parts = Parts::new(pairs);
         while let Some(part) = parts.next() {
-            let inputs: Vec<_> = part
-                .iter()
-                .map(|(from, to)| serde_json::json!({"from": Id::from(*from), "to": [Id::from(*to)]}))
-                .collect();
+            let inputs: Vec<_> = part.iter().map(&input).collect();
             let body = serde_json::json!({ "inputs": inputs });
-            let kind = "associations.archive";
-            let sent = self
-                .send(kind, Method::POST, path.clone(), &body, Effect::Idempotent)
-                .await;
-            match sent {
+            let (method, effect) = (Method::POST, Effect::Idempotent);
+            match self
+                .send(kind, method, path.to_owned(), &body, effect)
+                .await
+            {
                 // 204: nothing to say.
                 Ok(bytes) if bytes.is_empty() => parts.accepted(true),
                 Ok(bytes) => {
                     let batch: Batch<serde::de::IgnoredAny> = Batch::from_slice(&bytes)?;
                     parts.accepted(batch.faults.is_empty());
-                    answer
-                        .refused
-                        .extend(batch.faults.iter().flat_map(refused_links));
+                    let refused = batch.faults.iter().flat_map(refused_links);
+                    answer.refused.extend(refused);
                 }
                 Err(error) if is_about_rows(&error) => {
-                    answer
-                        .refused
-                        .extend(refused_part(&error, parts.refused(part)));
+                    let refused = parts.refused(part);
+                    answer.refused.extend(refused_part(&error, refused));
                 }
                 Err(error) => return Err(error),
             }

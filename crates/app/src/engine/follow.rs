@@ -69,10 +69,29 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
         .filter(|contact| linked.contains(contact))
         .copied()
         .collect();
-    relink(app, run, target, &to_relink, &fates).await?;
+    let refused = relink(app, run, target, &to_relink, &fates).await?;
     let hands = by_hand(app, run, target, &touched, &told, &fates).await?;
-    save(app, run, contacts, &fates, &hands, looks_at_all, &pending).await?;
+    let learnt = Learnt {
+        contacts,
+        fates,
+        hands,
+        refused,
+        looks_at_all,
+    };
+    save(app, run, learnt, &pending).await?;
     Ok(true)
+}
+
+/// What looking into events has brought.
+struct Learnt {
+    contacts: Vec<Contact>,
+    fates: Fates,
+    /// What people did.
+    hands: Vec<(TransactionId, Decision)>,
+    /// Rows whose link HubSpot did not let us make again.
+    refused: Vec<String>,
+    /// All orphans are to be looked at.
+    looks_at_all: bool,
 }
 
 /// Events, sorted by what is to be done.
@@ -194,15 +213,16 @@ impl Fates {
 }
 
 /// Makes the links of these contacts' rows again, to what the contacts are now; what a person unlinked is not among them.
+/// Returns the rows whose link HubSpot refuses: they are decided about anew, with the reason.
 async fn relink(
     app: &App,
     run: &mut Run,
     target: &Target,
     contacts: &[RecordId],
     fates: &Fates,
-) -> Result<(), Stop> {
+) -> Result<Vec<String>, Stop> {
     if contacts.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let mut tx = app.db.begin(run.scope).await?;
     let rows = store::associations::list_by_contact(&mut tx, run.scope, contacts).await?;
@@ -217,9 +237,10 @@ async fn relink(
         .collect();
     run.ensure_held(app).await?;
     let contact_type = target.association_types.contact.as_ref();
-    // A link that is refused now is no worse than before: the next look at the row tries again.
-    link(run, target, CONTACTS, contact_type, &pairs).await?;
-    Ok(())
+    let refused = link(run, target, CONTACTS, contact_type, &pairs).await?;
+    let records: HashSet<RecordId> = refused.keys().map(|(record, _)| *record).collect();
+    let rows = rows.into_iter().filter(|row| records.contains(&row.record));
+    Ok(rows.map(|row| row.id.0).collect())
 }
 
 /// What people did to the links of rows, read from HubSpot as it is now.
@@ -311,22 +332,22 @@ async fn numbers_of(app: &App, run: &Run, contacts: &[Contact]) -> Result<Vec<St
 }
 
 /// Stores what was found out, lets the orphans concerned wait for their links, and takes the events away.
-async fn save(
-    app: &App,
-    run: &mut Run,
-    contacts: Vec<Contact>,
-    fates: &Fates,
-    hands: &[(TransactionId, Decision)],
-    looks_at_all: bool,
-    pending: &[Pending],
-) -> Result<(), Stop> {
+async fn save(app: &App, run: &mut Run, learnt: Learnt, pending: &[Pending]) -> Result<(), Stop> {
     let scope = run.scope;
+    let Learnt {
+        contacts,
+        fates,
+        hands,
+        refused,
+        looks_at_all,
+    } = learnt;
     let numbers = numbers_of(app, run, &contacts).await?;
     let mut tx = run.begin(app).await?;
     for (lost, survivor) in &fates.moved {
         store::associations::move_contact(&mut tx, scope, *lost, *survivor).await?;
     }
-    store::associations::save_hand(&mut tx, scope, hands).await?;
+    store::associations::save_hand(&mut tx, scope, &hands).await?;
+    store::associations::drop_links(&mut tx, scope, &refused).await?;
     let gone: Vec<RecordId> = fates.gone.iter().copied().collect();
     store::associations::drop_contacts(&mut tx, scope, &gone).await?;
     if looks_at_all {

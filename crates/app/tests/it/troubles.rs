@@ -15,7 +15,7 @@
 //! | 15 | `grants::a_token_that_expires_in_mid_run_is_refreshed_once` |
 //! | 16 | `grants::a_grant_that_is_revoked_in_mid_run_ends_the_connection_and_keeps_the_data` |
 //! | 17 | `associate::an_additional_address_leads_to_its_contact` |
-//! | 18 | `association::the_oldest_of_several_contacts_is_chosen` of `domain` |
+//! | 18 | `matching::the_table_of_rules` of `domain` |
 //! | 19 | `backfill::every_transaction_becomes_one_record_with_its_links` |
 //! | 20 | does not apply: HubSpot is never polled for what changed |
 //! | 21 | `setup::an_object_that_is_there_is_adopted`, and all of `drift` |

@@ -15,8 +15,24 @@ pub struct Followed {
     pub record: RecordId,
     /// The contact that it is noted to be linked to.
     pub contact: Option<RecordId>,
-    /// Whether a person linked or unlinked it.
-    pub by_hand: bool,
+}
+
+/// A row as the queries below read it.
+#[expect(clippy::struct_field_names, reason = "columns have their names")]
+struct Row {
+    transaction_id: String,
+    record_id: i64,
+    contact_id: Option<i64>,
+}
+
+impl From<Row> for Followed {
+    fn from(row: Row) -> Self {
+        Self {
+            id: TransactionId(row.transaction_id),
+            record: RecordId(row.record_id),
+            contact: row.contact_id.map(RecordId),
+        }
+    }
 }
 
 /// Those of `contacts` that any row is linked to.
@@ -43,23 +59,16 @@ pub async fn list_by_contact(
     contacts: &[RecordId],
 ) -> Result<Vec<Followed>, Error> {
     let contacts: Vec<i64> = contacts.iter().map(|contact| contact.0).collect();
-    let rows = sqlx::query!(
-        r#"SELECT transaction_id, record_id AS "record_id!", contact_id, hand IS NOT NULL AS "by_hand!" FROM transactions
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT transaction_id, record_id AS "record_id!", contact_id FROM transactions
          WHERE hub_id = $1 AND contact_id = ANY($2) AND record_id IS NOT NULL"#,
         scope.hub_id().0,
         &contacts
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Followed {
-            id: TransactionId(row.transaction_id),
-            record: RecordId(row.record_id),
-            contact: row.contact_id.map(RecordId),
-            by_hand: row.by_hand,
-        })
-        .collect())
+    Ok(rows.into_iter().map(Followed::from).collect())
 }
 
 /// The rows whose record is one of `records`; ids that are no record of ours are left out, and so are rows that wait to be
@@ -70,23 +79,16 @@ pub async fn list_by_record(
     records: &[RecordId],
 ) -> Result<Vec<Followed>, Error> {
     let records: Vec<i64> = records.iter().map(|record| record.0).collect();
-    let rows = sqlx::query!(
-        r#"SELECT transaction_id, record_id AS "record_id!", contact_id, hand IS NOT NULL AS "by_hand!" FROM transactions
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT transaction_id, record_id AS "record_id!", contact_id FROM transactions
          WHERE hub_id = $1 AND record_id = ANY($2) AND erased_at IS NULL AND NOT association_due"#,
         scope.hub_id().0,
         &records
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Followed {
-            id: TransactionId(row.transaction_id),
-            record: RecordId(row.record_id),
-            contact: row.contact_id.map(RecordId),
-            by_hand: row.by_hand,
-        })
-        .collect())
+    Ok(rows.into_iter().map(Followed::from).collect())
 }
 
 /// Moves every row, and every choice that a person made, from a contact to the one that it is part of now.
@@ -127,10 +129,25 @@ pub async fn drop_contacts(
     let contacts: Vec<i64> = contacts.iter().map(|contact| contact.0).collect();
     sqlx::query!(
         "UPDATE transactions SET former_contacts = array_append(array_remove(former_contacts, contact_id), contact_id),
-            contact_id = NULL, association_due = true, hand = NULL, link_refused_by = NULL
+            contact_id = NULL, association_due = true, hand = NULL, link_refused_by = NULL,
+            link_version = link_version + 1
          WHERE hub_id = $1 AND contact_id = ANY($2)",
         scope.hub_id().0,
         &contacts
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Forgets the contacts of rows whose link is gone and could not be made again: they are looked at anew.
+pub async fn drop_links(conn: &mut Conn, scope: PortalScope, ids: &[String]) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE transactions SET former_contacts = array_append(array_remove(former_contacts, contact_id), contact_id),
+            contact_id = NULL, association_due = true, link_version = link_version + 1
+         WHERE hub_id = $1 AND transaction_id = ANY($2) AND contact_id IS NOT NULL",
+        scope.hub_id().0,
+        ids
     )
     .execute(conn)
     .await?;

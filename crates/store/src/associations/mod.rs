@@ -9,8 +9,8 @@ pub use due::{
     mark_recipients_due, save,
 };
 pub use following::{
-    Followed, drop_contacts, list_by_contact, list_by_record, list_linked_contacts, move_contact,
-    save_hand,
+    Followed, drop_contacts, drop_links, list_by_contact, list_by_record, list_linked_contacts,
+    move_contact, save_hand,
 };
 pub use showing::{
     Orphan, Orphans, Trace, count_orphans, find_trace, has_orphans, list_orphan_phones,

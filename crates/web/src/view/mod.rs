@@ -22,6 +22,7 @@ pub mod shell;
 pub mod stats;
 pub mod tabs;
 pub mod trace;
+mod why;
 
 #[cfg(test)]
 mod linking_samples;
