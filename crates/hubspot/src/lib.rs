@@ -19,6 +19,7 @@ mod portal;
 mod reading;
 mod retry;
 mod schemas;
+mod searching;
 mod signature;
 pub mod webhooks;
 mod wire;

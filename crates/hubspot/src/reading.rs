@@ -9,13 +9,11 @@ use domain::matching::Contact;
 use domain::text::email_key;
 use reqwest::Method;
 use rust_decimal::Decimal;
-use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::batch::{Parts, is_about_rows};
 use crate::error::{Error, Fault};
 use crate::retry::Effect;
-use crate::wire::{self, Batch, Object};
+use crate::wire::{Batch, Object};
 use crate::{API_VERSION, CONTACTS, DEALS, Portal, limits};
 
 /// A deal, as far as linking and reports need it.
@@ -88,7 +86,7 @@ const DEAL_PROPERTIES: &[&str] = &[
 ];
 
 /// The properties of contacts to read, with the one that the portal has named for addresses.
-fn contact_properties(email_property: Option<&str>) -> Vec<&str> {
+pub(crate) fn contact_properties(email_property: Option<&str>) -> Vec<&str> {
     CONTACT_PROPERTIES
         .into_iter()
         .chain(email_property)
@@ -136,55 +134,6 @@ impl Portal {
             .read_batch("contacts.read", CONTACTS, None, &ids, &properties)
             .await?;
         Ok(found.into_contacts(email_property))
-    }
-
-    /// The contacts of which any of `properties` has one of `values`, compared in lower case. Searches are few: for what no
-    /// batch read can find. HubSpot's index lags by seconds.
-    pub async fn contacts_having(
-        &self,
-        properties: &[&str],
-        values: &[String],
-        email_property: Option<&str>,
-    ) -> Result<Vec<Contact>, Error> {
-        let path = format!("/crm/objects/{API_VERSION}/{CONTACTS}/search");
-        let mut found = Vec::new();
-        for part in search_parts(values, properties.len()) {
-            let groups: Vec<_> = properties
-                .iter()
-                .map(|name| {
-                    json!({"filters": [{"propertyName": name, "operator": "IN", "values": part}]})
-                })
-                .collect();
-            let (mut after, mut reached) = (None, 0);
-            loop {
-                let mut body = json!({
-                    "filterGroups": groups, "properties": contact_properties(email_property),
-                    "limit": limits::SEARCH_PAGE,
-                });
-                if let Some(after) = after {
-                    body["after"] = after;
-                }
-                let bytes = self
-                    .send(
-                        "contacts.search",
-                        Method::POST,
-                        path.clone(),
-                        &body,
-                        Effect::Read,
-                    )
-                    .await?;
-                let page: SearchPage = wire::read(&bytes)?;
-                reached += page.results.len();
-                found.extend(page.results);
-                // Searches have a budget of their own, of a second.
-                tokio::time::sleep(limits::SEARCH_SPACING).await;
-                after = page.paging.map(|paging| paging.next.after);
-                if after.is_none() || reached >= limits::SEARCH_REACH {
-                    break;
-                }
-            }
-        }
-        Ok(contacts(found, email_property))
     }
 
     /// The deals with these ids (at most 100); one that is gone has no row.
@@ -317,43 +266,6 @@ fn words(fault: &Fault) -> String {
     }
 }
 
-/// A page of a search.
-#[derive(Deserialize)]
-struct SearchPage {
-    results: Vec<Object>,
-    paging: Option<SearchPaging>,
-}
-
-#[derive(Deserialize)]
-struct SearchPaging {
-    next: SearchNext,
-}
-
-#[derive(Deserialize)]
-struct SearchNext {
-    after: Value,
-}
-
-/// The values in parts that fit into a search with `groups` groups of filters: HubSpot counts its characters.
-fn search_parts(values: &[String], groups: usize) -> Vec<&[String]> {
-    let room = limits::SEARCH_VALUE_CHARS / groups.max(1);
-    let mut parts = Vec::new();
-    let (mut begin, mut used) = (0, 0);
-    for (at, value) in values.iter().enumerate() {
-        // Quotes and comma stand around each.
-        let size = value.len() + 3;
-        if at > begin && (used + size > room || at - begin >= limits::SEARCH_VALUES) {
-            parts.push(&values[begin..at]);
-            (begin, used) = (at, 0);
-        }
-        used += size;
-    }
-    if begin < values.len() {
-        parts.push(&values[begin..]);
-    }
-    parts
-}
-
 impl From<Object> for Deal {
     fn from(object: Object) -> Self {
         let text = |name| object.property(name).map(str::to_owned);
@@ -379,7 +291,7 @@ fn moment(object: &Object, name: &str) -> Option<DateTime<Utc>> {
 }
 
 /// Each contact once, however many inputs led to it.
-fn contacts(found: Vec<Object>, email_property: Option<&str>) -> Vec<Contact> {
+pub(crate) fn contacts(found: Vec<Object>, email_property: Option<&str>) -> Vec<Contact> {
     let mut seen = HashSet::new();
     found
         .into_iter()
@@ -443,25 +355,6 @@ mod tests {
                 merged: vec![RecordId(3), RecordId(4)],
             }]
         );
-    }
-
-    #[test]
-    fn a_search_is_cut_where_hubspot_would_refuse_it() {
-        let values: Vec<String> = (0..250)
-            .map(|n| format!("someone{n:03}@client.example"))
-            .collect();
-        for groups in [1, 2] {
-            let parts = search_parts(&values, groups);
-            assert_eq!(parts.concat(), values);
-            for part in parts {
-                let chars: usize = part.iter().map(|value| value.len() + 3).sum();
-                assert!(
-                    chars * groups <= limits::SEARCH_VALUE_CHARS
-                        && part.len() <= limits::SEARCH_VALUES
-                );
-            }
-        }
-        assert!(search_parts(&[], 1).is_empty());
     }
 
     #[test]
