@@ -46,8 +46,8 @@ pub async fn run_due(app: &App) -> Result<usize, Error> {
     Ok(erased)
 }
 
-/// Erases one contact in one transaction; `false` while a worker is committing. It takes the portal from whoever works on
-/// it: what a slice holds in memory may quote the person, and is not stored any more. What is read from Thnks afterwards
+/// Erases one contact in one transaction; `false` while a worker is committing. When any gift went to the person, it takes
+/// the portal from whoever works on it: what a slice holds in memory may quote the person, and is not stored any more. What is read from Thnks afterwards
 /// meets the tombstone.
 async fn erase(app: &App, scope: PortalScope, contact: RecordId, seq: i64) -> Result<bool, Error> {
     let now = app.now();
@@ -55,7 +55,6 @@ async fn erase(app: &App, scope: PortalScope, contact: RecordId, seq: i64) -> Re
     if !store::runs::try_lock(&mut tx, scope).await? {
         return Ok(false);
     }
-    store::runs::interrupt(&mut tx, scope).await?;
     // Contacts that became part of this one, which the ledger has not heard of.
     let mut contacts = store::hubspot_events::list_merged_into(&mut tx, scope, contact).await?;
     contacts.push(contact);
@@ -73,6 +72,9 @@ async fn erase(app: &App, scope: PortalScope, contact: RecordId, seq: i64) -> Re
             break;
         }
         rows = erasure::list_rows(&mut tx, scope, &contacts, &identifiers).await?;
+    }
+    if !rows.is_empty() {
+        store::runs::interrupt(&mut tx, scope).await?;
     }
     let transactions: Vec<&Transaction> = rows.iter().map(|row| &row.transaction).collect();
     if !identifiers.is_empty() {

@@ -30,9 +30,9 @@ pub async fn list(
     after: Option<&TransactionId>,
 ) -> Result<(Vec<(Outcome, i64)>, Vec<Orphan>), Error> {
     let mut tx = app.db.begin(scope).await?;
-    let counts = store::associations::count_orphans(&mut tx, scope, true).await?;
+    let counts = store::associations::count_orphans(&mut tx, scope).await?;
     let orphans = store::associations::list_orphans(&mut tx, scope, outcome, after, PAGE).await?;
-    Ok((counts.by_outcome, orphans))
+    Ok((counts, orphans))
 }
 
 /// What a re-association would do.
@@ -68,7 +68,8 @@ pub async fn preview(app: &App, session: &Session) -> Result<Preview, Error> {
         .await?
         .ok_or(Error::NotConnected)?;
     let rules = &portal.rules;
-    let orphans = store::associations::count_orphans(&mut tx, scope, rules.phone).await?;
+    let by_outcome = store::associations::count_orphans(&mut tx, scope).await?;
+    let lookable = store::associations::count_lookable(&mut tx, scope, rules.phone).await?;
     let gifts: HashMap<Recipient, i64> =
         store::associations::list_orphan_recipients(&mut tx, scope, rules.phone, RECIPIENTS)
             .await?
@@ -80,10 +81,10 @@ pub async fn preview(app: &App, session: &Session) -> Result<Preview, Error> {
         .unwrap_or_default();
     drop(tx);
     let mut preview = Preview {
-        orphans: orphans.by_outcome.iter().map(|(_, rows)| rows).sum(),
-        by_outcome: orphans.by_outcome,
-        lookable: orphans.lookable,
-        recipients: orphans.recipients,
+        orphans: by_outcome.iter().map(|(_, rows)| rows).sum(),
+        by_outcome,
+        lookable: lookable.rows,
+        recipients: lookable.recipients,
         ..Preview::default()
     };
     let Some(types) = &portal.association_types else {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::association::Outcome;
-use domain::matching::{Rules, Several};
+use domain::matching::Rules;
 use domain::run::RunKind;
 use domain::{RecordId, TransactionId, text};
 use serde::Serialize;
@@ -109,14 +109,6 @@ fn next_look(gift: &Gift, rules: &Rules, planned: Option<DateTime<Utc>>) -> Next
         NextLook::Never
     } else {
         planned.map_or(NextLook::AfterPause, NextLook::At)
-    }
-}
-
-impl Trace {
-    /// Whether a person has to choose among several contacts.
-    pub fn waits_for_choice(&self) -> bool {
-        let outcome = self.gift.decision.as_ref().map(|decision| decision.outcome);
-        outcome == Some(Outcome::Several) && self.rules.several == Several::Nobody
     }
 }
 

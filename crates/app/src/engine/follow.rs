@@ -154,7 +154,7 @@ async fn looks_at_all(tx: &mut store::Tx, run: &Run, told: &Told) -> Result<bool
     if changed <= READ || run.rules.phone || run.rules.email_property.is_some() {
         return Ok(false);
     }
-    let orphans = store::associations::count_orphans(tx, run.scope, run.rules.phone).await?;
+    let orphans = store::associations::count_lookable(tx, run.scope, run.rules.phone).await?;
     Ok(usize::try_from(orphans.recipients).is_ok_and(|recipients| recipients < changed))
 }
 

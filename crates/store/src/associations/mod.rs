@@ -13,6 +13,6 @@ pub use following::{
     move_contact, save_hand,
 };
 pub use showing::{
-    Orphan, Orphans, Trace, count_orphans, find_trace, has_orphans, list_orphan_phones,
-    list_orphan_recipients, list_orphans,
+    Lookable, Orphan, Trace, count_lookable, count_orphans, find_trace, has_orphans,
+    list_orphan_phones, list_orphan_recipients, list_orphans,
 };

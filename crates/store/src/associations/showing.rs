@@ -48,15 +48,13 @@ pub struct Trace {
     pub decision: Option<Decision>,
 }
 
-/// How many orphans there are, by why.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Orphans {
-    /// By outcome; those that were not looked at yet are left out.
-    pub by_outcome: Vec<(Outcome, i64)>,
-    /// Different recipients that a re-association looks for.
+/// The orphans that a re-association looks at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lookable {
+    /// Rows.
+    pub rows: i64,
+    /// Their different recipients.
     pub recipients: i64,
-    /// Rows that it looks at.
-    pub lookable: i64,
 }
 
 /// An orphan as a page lists it.
@@ -195,21 +193,34 @@ pub async fn list_orphan_phones(conn: &mut Conn, scope: PortalScope) -> Result<V
     Ok(phones)
 }
 
-/// How many orphans there are.
+/// How many orphans there are, by why, the most first; those that were not looked at yet are left out.
 pub async fn count_orphans(
     conn: &mut Conn,
     scope: PortalScope,
-    by_phone: bool,
-) -> Result<Orphans, Error> {
+) -> Result<Vec<(Outcome, i64)>, Error> {
     let rows = sqlx::query!(
         r#"SELECT association_outcome AS "outcome!", count(*) AS "rows!" FROM transactions
          WHERE hub_id = $1 AND contact_id IS NULL AND record_id IS NOT NULL AND association_outcome IS NOT NULL
          GROUP BY 1 ORDER BY 2 DESC, 1"#,
         scope.hub_id().0
     )
-    .fetch_all(&mut *conn)
+    .fetch_all(conn)
     .await?;
-    let lookable = sqlx::query!(
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| Some((Outcome::from_stored(&row.outcome)?, row.rows)))
+        .collect())
+}
+
+/// How many orphans a re-association looks at: those with an address, or, `by_phone`, a number, which no person has
+/// unlinked.
+pub async fn count_lookable(
+    conn: &mut Conn,
+    scope: PortalScope,
+    by_phone: bool,
+) -> Result<Lookable, Error> {
+    let lookable = sqlx::query_as!(
+        Lookable,
         r#"SELECT count(*) AS "rows!", count(DISTINCT coalesce(recipient_key, recipient_phone_key)) AS "recipients!"
          FROM transactions
          WHERE hub_id = $1 AND contact_id IS NULL AND record_id IS NOT NULL AND hand IS NULL
@@ -219,14 +230,7 @@ pub async fn count_orphans(
     )
     .fetch_one(conn)
     .await?;
-    Ok(Orphans {
-        by_outcome: rows
-            .into_iter()
-            .filter_map(|row| Some((Outcome::from_stored(&row.outcome)?, row.rows)))
-            .collect(),
-        recipients: lookable.recipients,
-        lookable: lookable.rows,
-    })
+    Ok(lookable)
 }
 
 /// Up to `limit` different recipients of orphans, each with the number of its gifts, those with the most first.

@@ -172,8 +172,14 @@ pub async fn fail_open(
 }
 
 /// Lets the run that works on the portal begin anew where it last committed, in a transaction that began with a lock: what
-/// it holds in memory is lost.
+/// it holds in memory is lost. That is no fault of the run's: its start does not count.
 pub async fn interrupt(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE runs SET starts_without_progress = 0 WHERE hub_id = $1 AND state = 'running'",
+        scope.hub_id().0
+    )
+    .execute(&mut *conn)
+    .await?;
     sqlx::query!(
         "UPDATE run_queue AS q SET due_at = now(), rung_at = NULL, busy = false FROM portal_leases AS l
          WHERE l.hub_id = $1 AND q.hub_id = $1 AND (q.run_id = l.run_id OR q.busy)",
