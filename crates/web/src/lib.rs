@@ -7,6 +7,7 @@ mod access;
 mod answer;
 mod assets;
 mod cookies;
+pub mod csv;
 mod error;
 mod handlers;
 pub mod router;

@@ -9,13 +9,19 @@ use super::format;
 pub enum Place {
     /// The dashboard.
     Dashboard,
+    /// All gifts, and one of them.
+    Thnks,
+    /// The reports.
+    Reports,
     /// The history, and the pages below it.
     Runs,
     /// What did not get through.
     Failures,
-    /// Records without a contact, and one gift's trace.
+    /// Records without a contact.
     Orphans,
-    /// How gifts are linked.
+    /// Who did what.
+    Audit,
+    /// Set-up, rules, people, messages, and the way out.
     Settings,
 }
 
@@ -38,9 +44,12 @@ pub fn tabs(path: &str, place: Place, status: &PortalStatus) -> Vec<Tab> {
     let orphans = (status.orphans > 0).then(|| format::number(status.orphans));
     [
         ("Dashboard", "", Place::Dashboard, None),
+        ("Thnks", "/thnks", Place::Thnks, None),
+        ("Reports", "/reports", Place::Reports, None),
         ("Runs", "/runs", Place::Runs, None),
         ("Orphans", "/orphans", Place::Orphans, orphans),
         ("Failures", "/failures", Place::Failures, failed),
+        ("Audit", "/audit", Place::Audit, None),
         ("Settings", "/settings", Place::Settings, None),
     ]
     .into_iter()

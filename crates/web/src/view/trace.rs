@@ -174,7 +174,7 @@ impl TracePage {
             csrf_token,
             is_owner,
             can_act: matches!(status.state, PortalState::Active | PortalState::Backfilling),
-            tabs: tabs(&path, Place::Orphans, status),
+            tabs: tabs(&path, Place::Thnks, status),
             title: gift
                 .gift_name
                 .clone()
