@@ -136,7 +136,9 @@ async fn trouble_22_a_gift_that_changes_during_a_run_is_not_lost() {
     world.install_from_link().await;
     let stopped = CancellationToken::new();
     stopped.cancel();
-    let gifts = world.gifts().await;
+    // One that is scheduled for a day to come cannot be redeemed today.
+    let mut gifts = world.gifts().await;
+    gifts.retain(|gift| gift["status"] != "scheduled");
     let mut changed = Vec::new();
     // After each page one gift of the first page and one of the last change.
     for turn in 0..4 {
