@@ -33,6 +33,7 @@ pub struct App {
     pub(crate) thnks: thnks::Client,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) config: Arc<Config>,
+    pub(crate) statistics: crate::statistics::Answers,
     clock: Clock,
 }
 
@@ -52,6 +53,7 @@ impl App {
             thnks,
             keys: Arc::new(keys),
             config: Arc::new(config),
+            statistics: crate::statistics::Answers::new(),
             clock,
         }
     }

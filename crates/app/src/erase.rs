@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use domain::association::{Decision, Outcome};
 use domain::portal::PortalState;
 use domain::run::RunKind;
-use domain::{RecordId, Transaction, TransactionId, phone, record, text};
+use domain::{RecordId, Transaction, TransactionId, phone, record, search, text};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use store::erasure::{self, Wiped};
@@ -113,6 +113,7 @@ fn wiped(transaction: Transaction, now: DateTime<Utc>) -> Wiped {
     let transaction = transaction.erased();
     Wiped {
         desired_hash: desired_hash(&transaction),
+        words: search::words(&transaction),
         id: transaction.id,
         decision: Decision::new(Outcome::Erased, now, None),
     }

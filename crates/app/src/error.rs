@@ -6,6 +6,9 @@ pub enum Error {
     /// The database failed.
     #[error("the database failed")]
     Store(#[from] store::Error),
+    /// The database failed while an answer was read that others wait for too.
+    #[error("the database failed")]
+    Reading(#[source] std::sync::Arc<store::Error>),
     /// A stored secret does not open: wrong key, or moved to another place.
     #[error("a sealed value of {table}.{column} does not open")]
     Unsealable {

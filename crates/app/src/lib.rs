@@ -6,6 +6,7 @@ mod account;
 mod cipher;
 mod context;
 mod error;
+mod kept;
 mod tokens;
 
 pub mod access;
@@ -21,7 +22,6 @@ pub mod operator;
 pub mod orphans;
 pub mod pause;
 pub mod portals;
-
 pub mod rules;
 pub mod runs;
 pub mod schedule;

@@ -20,6 +20,16 @@ pub(crate) async fn read(
     portal: &store::portals::Portal,
 ) -> Result<PortalStatus, Error> {
     let counters = store::statistics::find_counters(tx, scope).await?;
+    read_with(tx, scope, portal, &counters).await
+}
+
+/// The same for somebody who has read the counters already.
+pub(crate) async fn read_with(
+    tx: &mut store::Tx,
+    scope: PortalScope,
+    portal: &store::portals::Portal,
+    counters: &store::statistics::Counters,
+) -> Result<PortalStatus, Error> {
     let counted_twice = match counters.rejected {
         0 => 0,
         _ => store::statistics::count_rejected_known(tx, scope).await?,

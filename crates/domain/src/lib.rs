@@ -2,7 +2,7 @@
 //!
 //! Read in this order: who and what ([`ids`], [`status`], [`transaction`]), what HubSpot shows of it ([`record`],
 //! [`matching`], [`association`]), what HubSpot tells of contacts ([`event`]), what the
-//! admin sees ([`money`], [`statistics`], [`portal`]), and how work is named and
+//! admin sees ([`money`], [`statistics`], [`pace`], [`portal`]) and looks for ([`search`]), and how work is named and
 //! spread ([`run`], [`schedule`]).
 
 pub mod association;
@@ -12,12 +12,14 @@ pub mod failure;
 pub mod ids;
 pub mod matching;
 pub mod money;
+pub mod pace;
 pub mod phone;
 pub mod portal;
 pub mod record;
 pub mod run;
 pub mod schedule;
 pub mod scopes;
+pub mod search;
 pub mod statistics;
 pub mod status;
 pub mod text;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 
+use crate::pace::{self, Step};
 use crate::{Status, TransactionId, money};
 
 /// A matured transaction was sent at least this many days ago: one that nobody opened has expired by then.
@@ -16,7 +17,7 @@ pub const TOP_TYPES: usize = 10;
 pub const RECENT_ACTIVITY: i64 = 20;
 
 /// The days that are asked for, both inclusive, in the portal's time zone; open where `None`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Range {
     /// First day.
     pub from: Option<NaiveDate>,
@@ -28,6 +29,18 @@ impl Range {
     /// Whether `day` lies in it.
     pub fn contains(self, day: NaiveDate) -> bool {
         self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
+    }
+
+    /// As many days right before it, one that is open to the end ending `today`; `None` where it has no first day, or has
+    /// not begun.
+    pub fn before(self, today: NaiveDate) -> Option<Self> {
+        let from = self.from?;
+        let days = (self.to.unwrap_or(today) - from).num_days() + 1;
+        let days = u64::try_from(days).ok().filter(|days| *days > 0)?;
+        Some(Self {
+            from: Some(from.checked_sub_days(Days::new(days))?),
+            to: Some(from.pred_opt()?),
+        })
     }
 }
 
@@ -129,12 +142,69 @@ pub struct Total {
     pub currency: Option<String>,
     /// How many.
     pub transactions: i64,
+    /// Those that were delivered, or got further.
+    pub delivered: i64,
+    /// Those that were opened, or got further.
+    pub opened: i64,
     /// Those that reached `redeemed`.
     pub redeemed: i64,
     /// Those with an amount.
     pub priced: i64,
     /// The sum of their amounts.
     pub amount: Decimal,
+}
+
+/// How far the gifts of some days got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Funnel {
+    /// Gifts sent.
+    pub sent: i64,
+    /// What became of them, in the order of the steps.
+    pub steps: [FunnelStep; 3],
+}
+
+/// One step of a [`Funnel`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunnelStep {
+    /// Which.
+    pub step: Step,
+    /// Gifts that took it, or a later one.
+    pub reached: i64,
+    /// Half of those of which Thnks tells when they took it had done so this long after they were sent.
+    pub median: Option<TimeDelta>,
+}
+
+impl Funnel {
+    /// The funnel that `totals` make; `paces` are step, bucket and gifts, in the order of the buckets.
+    pub fn assemble(totals: &[Total], paces: &[(Step, i16, i64)]) -> Self {
+        let sent = || {
+            totals
+                .iter()
+                .filter(|total| total.status != Status::Scheduled)
+        };
+        let steps = Step::ALL.map(|step| {
+            let counted: Vec<(i16, i64)> = paces
+                .iter()
+                .filter(|(of, ..)| *of == step)
+                .map(|(_, bucket, gifts)| (*bucket, *gifts))
+                .collect();
+            FunnelStep {
+                step,
+                reached: sent()
+                    .map(|total| match step {
+                        Step::Delivered => total.delivered,
+                        Step::Opened => total.opened,
+                        Step::Redeemed => total.redeemed,
+                    })
+                    .sum(),
+                median: pace::median(&counted),
+            }
+        });
+        Self {
+            sent: sent().map(|total| total.transactions).sum(),
+            steps,
+        }
+    }
 }
 
 impl Statistics {
@@ -241,10 +311,41 @@ mod tests {
             gift_type: Some(gift_type.into()),
             currency: Some(currency.into()),
             transactions,
+            delivered: redeemed,
+            opened: redeemed,
             redeemed,
             priced: transactions,
             amount: Decimal::new(cents, 2),
         }
+    }
+
+    #[test]
+    fn the_days_before_are_as_many() {
+        let day = |text: &str| text.parse::<NaiveDate>().ok();
+        let range = |from, to| Range { from, to };
+        let today = day("2026-11-23").unwrap();
+        assert_eq!(
+            range(day("2026-11-17"), None).before(today),
+            Some(range(day("2026-11-10"), day("2026-11-16")))
+        );
+        assert_eq!(
+            range(day("2026-03-01"), day("2026-03-01")).before(today),
+            Some(range(day("2026-02-28"), day("2026-02-28")))
+        );
+        assert_eq!(Range::default().before(today), None);
+        assert_eq!(range(day("2027-01-01"), None).before(today), None);
+    }
+
+    #[test]
+    fn a_funnel_counts_what_was_sent() {
+        let mut early = total(Status::Opened, "Lunch", "USD", 4, 1, 8_000);
+        (early.delivered, early.opened) = (3, 2);
+        let totals = [early, total(Status::Scheduled, "Lunch", "USD", 9, 0, 0)];
+        let funnel = Funnel::assemble(&totals, &[(Step::Opened, 94, 2)]);
+        let reached = funnel.steps.clone().map(|step| step.reached);
+        assert_eq!((funnel.sent, reached), (4, [3, 2, 1]));
+        assert_eq!(funnel.steps[0].median, None);
+        assert!(funnel.steps[1].median.is_some());
     }
 
     #[test]

@@ -45,6 +45,9 @@ pub struct Person {
     pub phone: Option<String>,
 }
 
+/// How much of a sender's address or name tells senders apart: a key's entries have a size.
+const SENDER_KEY_CHARS: usize = 255;
+
 /// A transaction whose fields have been checked. Texts are clean ([`text::clean`]), empty ones are `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transaction {
@@ -108,6 +111,13 @@ impl Transaction {
             }
             _ => self.sent_at(),
         }
+    }
+
+    /// By what gifts of one sender are put together: the address in lower case, without one the name.
+    pub fn sender_key(&self) -> Option<String> {
+        let email = self.sender.email.as_deref().and_then(text::email_key);
+        let key = email.or_else(|| self.sender.name.clone())?;
+        Some(key.chars().take(SENDER_KEY_CHARS).collect())
     }
 
     /// The recipient's e-mail as it is compared with HubSpot's contacts.

@@ -148,6 +148,8 @@ pub struct Wiped {
     pub desired_hash: Vec<u8>,
     /// What its trace says from now on.
     pub decision: Decision,
+    /// Under which words it is still found.
+    pub words: Vec<String>,
 }
 
 /// Wipes rows, what HubSpot said of them included, and lets them be written anew. Their links stay noted, the contact
@@ -164,20 +166,23 @@ pub async fn wipe_rows(
         .iter()
         .map(|row| serde_json::to_value(&row.decision).unwrap_or_default())
         .collect();
+    let words: Vec<String> = rows.iter().map(|row| row.words.join(" ")).collect();
     sqlx::query!(
         "UPDATE transactions AS t SET recipient_name = NULL, recipient_email = NULL, recipient_phone = NULL, message = NULL,
             tracking_url = NULL, recipient_key = NULL, recipient_phone_key = NULL, desired_hash = w.hash, erased_at = $2,
             failure_code = NULL, failure_field = NULL, failure_reason = NULL, failed_at = NULL, dismissed_hash = NULL,
             refused_by = NULL, contact_id = NULL, hand = NULL, association_due = false, link_refused_by = NULL,
             links_of_another = false,
-            association_outcome = CASE WHEN t.record_id IS NULL THEN NULL ELSE 'erased' END, decision = w.trace
-         FROM UNNEST($3::text[], $4::bytea[], $5::jsonb[]) AS w (id, hash, trace)
+            association_outcome = CASE WHEN t.record_id IS NULL THEN NULL ELSE 'erased' END, decision = w.trace,
+            words = string_to_array(w.words, ' ')
+         FROM UNNEST($3::text[], $4::bytea[], $5::jsonb[], $6::text[]) AS w (id, hash, trace, words)
          WHERE t.hub_id = $1 AND t.transaction_id = w.id",
         scope.hub_id().0,
         now,
         &ids,
         &hashes,
-        &traces
+        &traces,
+        &words
     )
     .execute(conn)
     .await?;

@@ -8,6 +8,7 @@ mod migrate;
 mod scope;
 
 pub mod associations;
+pub mod attempts;
 pub mod audit;
 pub mod connections;
 pub mod erasure;

@@ -31,6 +31,9 @@ const RIGHTS: &[(&str, &str)] = &[
     ("recipient_remedies", "SELECT, INSERT, UPDATE, DELETE"),
     ("deal_facts", "SELECT, INSERT"),
     ("erased_recipients", "SELECT, INSERT"),
+    ("gift_words", "SELECT, INSERT, DELETE"),
+    ("daily_paces", "SELECT, INSERT, UPDATE"),
+    ("write_attempts", "SELECT, INSERT"),
 ];
 
 /// Runs the missing migrations as the role of `owner_url` and grants `app_role` its rights. May be run again.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::TransactionId;
+use domain::pace::Step;
 use domain::statistics::{Activity, Month, RECENT_ACTIVITY, Range, Total};
 use domain::status::Status;
 
@@ -20,13 +21,15 @@ pub struct Counters {
     pub rejected: i64,
     /// Records without a contact.
     pub orphans: i64,
+    /// Grows with every change of the ledger: what was read of it holds until then.
+    pub version: i64,
 }
 
 /// The portal's counters.
 pub async fn find_counters(conn: &mut Conn, scope: PortalScope) -> Result<Counters, Error> {
     let counters = sqlx::query_as!(
         Counters,
-        "SELECT transactions, synced, failed, rejected, orphans FROM portal_totals WHERE hub_id = $1",
+        "SELECT transactions, synced, failed, rejected, orphans, version FROM portal_totals WHERE hub_id = $1",
         scope.hub_id().0
     )
     .fetch_optional(conn)
@@ -54,7 +57,8 @@ pub async fn list_totals(
 ) -> Result<Vec<Total>, Error> {
     let rows = sqlx::query!(
         r#"SELECT status, gift_type, currency, sum(transactions)::bigint AS "transactions!",
-            sum(redeemed)::bigint AS "redeemed!", sum(priced)::bigint AS "priced!", sum(amount) AS "amount!"
+            sum(delivered)::bigint AS "delivered!", sum(opened)::bigint AS "opened!", sum(redeemed)::bigint AS "redeemed!",
+            sum(priced)::bigint AS "priced!", sum(amount) AS "amount!"
          FROM daily_totals
          WHERE hub_id = $1 AND day >= coalesce($2, '-infinity'::date) AND day <= coalesce($3, 'infinity'::date)
          GROUP BY status, gift_type, currency HAVING sum(transactions) > 0"#,
@@ -71,6 +75,8 @@ pub async fn list_totals(
             gift_type: row.gift_type,
             currency: row.currency,
             transactions: row.transactions,
+            delivered: row.delivered,
+            opened: row.opened,
             redeemed: row.redeemed,
             priced: row.priced,
             amount: row.amount,
@@ -78,38 +84,70 @@ pub async fn list_totals(
         .collect())
 }
 
-/// How many were sent at or before `until` and on the days of `range`, and how many of them reached `redeemed`. Whole
-/// days come from the roll-ups, the day that `until` falls in from the ledger.
-pub async fn find_matured(
+/// How many were sent on the days of `range` before `boundary`, and how many of them reached `redeemed`.
+pub async fn find_sent_before(
     conn: &mut Conn,
     scope: PortalScope,
     range: Range,
-    until: DateTime<Utc>,
+    boundary: NaiveDate,
 ) -> Result<(i64, i64), Error> {
     let row = sqlx::query!(
-        r#"WITH boundary AS (
-            SELECT ($4 AT TIME ZONE time_zone)::date AS day FROM portals WHERE hub_id = $1
-        ), whole_days AS (
-            SELECT sum(transactions) AS sent, sum(redeemed) AS redeemed FROM daily_totals
-            WHERE hub_id = $1 AND status <> 'scheduled' AND day < (SELECT day FROM boundary)
-                AND day >= coalesce($2, '-infinity'::date) AND day <= coalesce($3, 'infinity'::date)
-        ), last_day AS (
-            SELECT count(*) AS sent, count(*) FILTER (WHERE redeemed) AS redeemed FROM transactions
-            WHERE hub_id = $1 AND status <> 'scheduled' AND counted_on = (SELECT day FROM boundary) AND counted_at <= $4
-                AND counted_at > $4 - interval '50 hours'
-                AND counted_on >= coalesce($2, '-infinity'::date) AND counted_on <= coalesce($3, 'infinity'::date)
-        )
-        SELECT (coalesce(whole_days.sent, 0) + last_day.sent)::bigint AS "sent!",
-            (coalesce(whole_days.redeemed, 0) + last_day.redeemed)::bigint AS "redeemed!"
-        FROM whole_days, last_day"#,
+        r#"SELECT coalesce(sum(transactions), 0)::bigint AS "sent!", coalesce(sum(redeemed), 0)::bigint AS "redeemed!"
+         FROM daily_totals
+         WHERE hub_id = $1 AND status <> 'scheduled' AND day < $4
+            AND day >= coalesce($2, '-infinity'::date) AND day <= coalesce($3, 'infinity'::date)"#,
         scope.hub_id().0,
         range.from,
         range.to,
+        boundary
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.sent, row.redeemed))
+}
+
+/// The same for one day, which `range` contains, up to the moment `until` that falls in it: this one reads the ledger.
+pub async fn find_sent_until(
+    conn: &mut Conn,
+    scope: PortalScope,
+    day: NaiveDate,
+    until: DateTime<Utc>,
+) -> Result<(i64, i64), Error> {
+    let row = sqlx::query!(
+        r#"SELECT count(*) AS "sent!", count(*) FILTER (WHERE redeemed) AS "redeemed!" FROM transactions
+         WHERE hub_id = $1 AND status <> 'scheduled' AND counted_on = $2 AND counted_at <= $3
+            -- No day is longer; the index is by time.
+            AND counted_at > $3 - interval '50 hours'"#,
+        scope.hub_id().0,
+        day,
         until
     )
     .fetch_one(conn)
     .await?;
     Ok((row.sent, row.redeemed))
+}
+
+/// How many gifts sent on the days of `range` took how long to each step: step, bucket ([`domain::pace`]), gifts; in the
+/// order of the buckets.
+pub async fn list_paces(
+    conn: &mut Conn,
+    scope: PortalScope,
+    range: Range,
+) -> Result<Vec<(Step, i16, i64)>, Error> {
+    let rows = sqlx::query!(
+        r#"SELECT step, bucket, sum(transactions)::bigint AS "transactions!" FROM daily_paces
+         WHERE hub_id = $1 AND day >= coalesce($2, '-infinity'::date) AND day <= coalesce($3, 'infinity'::date)
+         GROUP BY step, bucket HAVING sum(transactions) > 0 ORDER BY bucket"#,
+        scope.hub_id().0,
+        range.from,
+        range.to
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| Some((Step::from_stored(&row.step)?, row.bucket, row.transactions)))
+        .collect())
 }
 
 /// Sent and redeemed of each month from `from` on that has any.

@@ -33,12 +33,18 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
     run.ensure_held(app).await?;
     let portal = run.portal.clone();
     let batches = dirty.chunks(BATCH);
-    let mut sent = a_few_at_a_time(batches.map(|batch| send(&portal, target, batch)));
+    let mut sent = a_few_at_a_time(batches.map(async |batch| {
+        let answer = send(&portal, target, batch).await;
+        answer.map_err(|error| (batch, error))
+    }));
     let (mut suspects, mut stop) = (Vec::new(), None);
     while let Some(ended) = sent.next().await {
         match ended {
             // What the other calls have done is noted before the slice ends.
-            Err(error) => stop = stop.or(Some(error)),
+            Err((batch, error)) => {
+                note_unanswered(app, run, batch, &error).await?;
+                stop = stop.or(Some(error));
+            }
             Ok(batch) => suspects.extend(save(app, run, batch).await?),
         }
     }
@@ -58,6 +64,40 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
             Ok(true)
         }
     }
+}
+
+/// Notes a call that was made and brought no answer about its rows.
+async fn note_unanswered(
+    app: &App,
+    run: &Run,
+    batch: &[Dirty],
+    error: &hubspot::Error,
+) -> Result<(), Stop> {
+    let code = match error {
+        hubspot::Error::UnknownOutcome(_) => "UNKNOWN_OUTCOME",
+        hubspot::Error::Unavailable(_) => "UNAVAILABLE",
+        hubspot::Error::Unreadable(_) => "UNREADABLE_ANSWER",
+        hubspot::Error::Missing(_) => "OBJECT_MISSING",
+        hubspot::Error::MissingScopes { .. } => "MISSING_SCOPES",
+        hubspot::Error::Rejected(_) | hubspot::Error::Conflict(_) => "BATCH_REFUSED",
+        // Nothing was sent, or nothing of it was looked at.
+        hubspot::Error::Throttled { .. }
+        | hubspot::Error::Down { .. }
+        | hubspot::Error::Revoked
+        | hubspot::Error::Unauthorized(_)
+        | hubspot::Error::BadCode(_)
+        | hubspot::Error::OurFault(_)
+        | hubspot::Error::TokensUnavailable(_) => return Ok(()),
+    };
+    let ids: Vec<String> = batch
+        .iter()
+        .map(|row| row.transaction.id.0.clone())
+        .collect();
+    let mut tx = run.begin(app).await?;
+    store::attempts::insert_unanswered(&mut tx, run.scope, run.id, &ids, code, app.now()).await?;
+    // Not the run's own commit: this is no progress.
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(())
 }
 
 /// Writes one dirty row, if there is one, to see whether HubSpot lets us write at all. What becomes of the row itself is
@@ -167,7 +207,7 @@ async fn save(app: &App, run: &mut Run, batch: Sent<'_>) -> Result<Vec<Refused>,
 
     let now = app.now();
     let mut tx = run.begin(app).await?;
-    store::transactions::save_written(&mut tx, run.scope, &written, now).await?;
+    store::transactions::save_written(&mut tx, run.scope, run.id, &written, now).await?;
     run.counts.written += count(written.len());
     if run.kind.reads() {
         run.done += count(written.len());

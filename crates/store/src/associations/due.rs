@@ -103,7 +103,7 @@ pub async fn count_due(conn: &mut Conn, scope: PortalScope) -> Result<i64, Error
     Ok(count)
 }
 
-/// Stores decisions: the links are those the decision names. The rows no longer wait, except those of which HubSpot
+/// Stores decisions, and an attempt for each whose links are others than before: the links are those the decision names. The rows no longer wait, except those of which HubSpot
 /// refused a link, and those that somebody wants looked at since: these are looked at again. What was erased meanwhile
 /// stays erased.
 pub async fn save(
@@ -123,7 +123,17 @@ pub async fn save(
         .map(|one| serde_json::to_value(&one.decision).unwrap_or_default())
         .collect();
     sqlx::query!(
-        "UPDATE transactions AS t SET association_outcome = d.outcome, decision = d.trace,
+        "WITH attempts AS (
+            INSERT INTO write_attempts (hub_id, transaction_id, at, run_id, what, outcome)
+            SELECT t.hub_id, t.transaction_id, (d.trace ->> 'decided_at')::timestamptz, $2, 'links',
+                CASE WHEN jsonb_array_length(d.trace -> 'refusals') > 0 THEN 'refused' ELSE 'written' END
+            FROM UNNEST($3::text[], $5::jsonb[]) AS d (id, trace)
+            JOIN transactions AS t ON t.hub_id = $1 AND t.transaction_id = d.id AND t.erased_at IS NULL
+            WHERE jsonb_array_length(d.trace -> 'refusals') > 0
+                OR t.contact_id IS DISTINCT FROM (d.trace -> 'links' ->> 'contact')::bigint
+                OR t.company_ids <> ARRAY(SELECT jsonb_array_elements_text(d.trace -> 'links' -> 'companies')::bigint)
+                OR t.deal_ids <> ARRAY(SELECT jsonb_array_elements_text(d.trace -> 'links' -> 'deals')::bigint))
+         UPDATE transactions AS t SET association_outcome = d.outcome, decision = d.trace,
             association_due = jsonb_array_length(d.trace -> 'refusals') > 0 OR t.link_version <> d.version,
             link_refused_by = CASE WHEN jsonb_array_length(d.trace -> 'refusals') > 0 THEN $2::uuid END,
             contact_id = (d.trace -> 'links' ->> 'contact')::bigint,

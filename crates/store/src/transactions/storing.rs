@@ -1,8 +1,9 @@
 //! Storing pages of Thnks, and the status events that come with them.
 
 use chrono::{DateTime, Utc};
-use domain::Transaction;
+use domain::pace::Step;
 use domain::status::Status;
+use domain::{Transaction, search};
 use rust_decimal::Decimal;
 use serde_json::Value;
 
@@ -74,11 +75,15 @@ pub async fn upsert_batch(
     let updated_ats = column!(DateTime<Utc>, |t| t.updated_at);
     let statuses = column!(String, |t| t.status().as_str().to_owned());
     let counted_ats = column!(DateTime<Utc>, |t| t.counted_at());
-    let redeemed = column!(bool, |t| t
-        .history
-        .iter()
-        .any(|entry| entry.status() == Status::Redeemed)
-        || t.status() == Status::Redeemed);
+    let delivered = column!(bool, |t| Step::Delivered.is_reached(t));
+    let opened = column!(bool, |t| Step::Opened.is_reached(t));
+    let redeemed = column!(bool, |t| Step::Redeemed.is_reached(t));
+    let delivered_after = column!(Option<i32>, |t| Step::Delivered.seconds_after_sent(t));
+    let opened_after = column!(Option<i32>, |t| Step::Opened.seconds_after_sent(t));
+    let redeemed_after = column!(Option<i32>, |t| Step::Redeemed.seconds_after_sent(t));
+    let sender_keys = column!(Option<String>, |t| t.sender_key());
+    // An array of arrays of different lengths is nothing that PostgreSQL knows; a word has no space.
+    let words = column!(String, |t| search::words(t).join(" "));
     let recipient_keys = column!(Option<String>, |t| t.recipient_key());
     let phone_keys = column!(Option<String>, |t| t.recipient_phone_key());
     let finals = column!(bool, |t| t.is_final());
@@ -90,21 +95,25 @@ pub async fn upsert_batch(
             hub_id, transaction_id, gift_name, gift_type, amount, currency, message, tracking_url, delivery_type,
             sender_name, sender_email, recipient_name, recipient_email, recipient_phone, reported_status, history,
             created_at, updated_at, seen_at, status, counted_at, counted_on, redeemed, recipient_key, desired_hash, is_final,
-            recipient_phone_key, erased_at, association_outcome)
+            recipient_phone_key, erased_at, association_outcome, delivered, opened, delivered_after, opened_after,
+            redeemed_after, sender_key, words)
         SELECT $1, id, gift_name, gift_type, amount, currency, message, tracking_url, delivery_type,
             sender_name, sender_email, recipient_name, recipient_email, recipient_phone, reported_status, history,
             created_at, updated_at, $2, status, counted_at,
             (counted_at AT TIME ZONE (SELECT time_zone FROM portals WHERE hub_id = $1))::date,
             redeemed, recipient_key, desired_hash, is_final, recipient_phone_key, CASE WHEN is_erased THEN $2::timestamptz END,
-            CASE WHEN is_erased THEN 'erased' END
+            CASE WHEN is_erased THEN 'erased' END, delivered, opened, delivered_after, opened_after, redeemed_after,
+            sender_key, string_to_array(words, ' ')
         FROM UNNEST($3::text[], $4::text[], $5::text[], $6::numeric[], $7::text[], $8::text[], $9::text[], $10::text[],
             $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::jsonb[],
             $18::timestamptz[], $19::timestamptz[], $20::text[], $21::timestamptz[], $22::bool[], $23::text[], $24::bytea[],
-            $25::bool[], $26::text[], $27::bool[])
+            $25::bool[], $26::text[], $27::bool[], $28::bool[], $29::bool[], $30::int[], $31::int[], $32::int[],
+            $33::text[], $34::text[])
             AS page (id, gift_name, gift_type, amount, currency, message, tracking_url, delivery_type,
                 sender_name, sender_email, recipient_name, recipient_email, recipient_phone, reported_status, history,
                 created_at, updated_at, status, counted_at, redeemed, recipient_key, desired_hash, is_final,
-                recipient_phone_key, is_erased)
+                recipient_phone_key, is_erased, delivered, opened, delivered_after, opened_after, redeemed_after,
+                sender_key, words)
         ON CONFLICT (hub_id, transaction_id) DO UPDATE SET
             gift_name = excluded.gift_name, gift_type = excluded.gift_type, amount = excluded.amount,
             currency = excluded.currency, message = excluded.message, tracking_url = excluded.tracking_url,
@@ -117,6 +126,9 @@ pub async fn upsert_batch(
             redeemed = excluded.redeemed, recipient_key = excluded.recipient_key,
             desired_hash = excluded.desired_hash, is_final = excluded.is_final,
             recipient_phone_key = excluded.recipient_phone_key,
+            delivered = excluded.delivered, opened = excluded.opened, delivered_after = excluded.delivered_after,
+            opened_after = excluded.opened_after, redeemed_after = excluded.redeemed_after,
+            sender_key = excluded.sender_key, words = excluded.words,
             erased_at = coalesce(known.erased_at, excluded.erased_at),
             association_due = known.association_due
                 OR (known.recipient_key, known.recipient_phone_key) IS DISTINCT FROM (excluded.recipient_key, excluded.recipient_phone_key),
@@ -142,9 +154,9 @@ pub async fn upsert_batch(
             failure_code = CASE WHEN excluded.desired_hash = known.applied_hash OR excluded.erased_at IS NOT NULL THEN NULL ELSE known.failure_code END
         WHERE (excluded.updated_at, jsonb_array_length(excluded.history), excluded.desired_hash, excluded.history::text)
             > (known.updated_at, jsonb_array_length(known.history), known.desired_hash, known.history::text)
-            -- Gifts of before numbers were kept.
+            -- Gifts of before numbers and words were kept.
             OR excluded.updated_at = known.updated_at AND excluded.desired_hash = known.desired_hash
-                AND known.recipient_phone_key IS NULL AND excluded.recipient_phone_key IS NOT NULL
+                AND (known.recipient_phone_key IS NULL AND excluded.recipient_phone_key IS NOT NULL OR known.words <> excluded.words)
         RETURNING transaction_id, (xmax = 0) AS "is_new!""#,
         scope.hub_id().0,
         now,
@@ -173,6 +185,13 @@ pub async fn upsert_batch(
         &finals,
         &phone_keys as &[Option<String>],
         &erased,
+        &delivered,
+        &opened,
+        &delivered_after as &[Option<i32>],
+        &opened_after as &[Option<i32>],
+        &redeemed_after as &[Option<i32>],
+        &sender_keys as &[Option<String>],
+        &words,
     )
     .fetch_all(&mut *conn)
     .await?;

@@ -216,6 +216,7 @@ pub struct Written {
 pub async fn save_written(
     conn: &mut Conn,
     scope: PortalScope,
+    run_id: RunId,
     written: &[Written],
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
@@ -223,7 +224,10 @@ pub async fn save_written(
     let hashes: Vec<Vec<u8>> = written.iter().map(|row| row.applied_hash.clone()).collect();
     let records: Vec<i64> = written.iter().map(|row| row.record_id.0).collect();
     sqlx::query!(
-        "UPDATE transactions AS t SET applied_hash = w.applied_hash, record_id = w.record_id, written_at = $2,
+        "WITH attempts AS (
+            INSERT INTO write_attempts (hub_id, transaction_id, at, run_id, what, outcome)
+            SELECT $1, id, $2, $6, 'record', 'written' FROM UNNEST($3::text[]) AS attempt (id))
+         UPDATE transactions AS t SET applied_hash = w.applied_hash, record_id = w.record_id, written_at = $2,
             attempts = t.attempts + 1, refused_by = NULL, failure_code = NULL, failure_field = NULL, failure_reason = NULL,
             failed_at = NULL, dismissed_hash = NULL,
             association_due = t.association_due OR t.record_id IS DISTINCT FROM w.record_id,
@@ -241,7 +245,8 @@ pub async fn save_written(
         now,
         &ids,
         &hashes,
-        &records
+        &records,
+        run_id.0
     )
     .execute(conn)
     .await?;
@@ -273,7 +278,11 @@ pub async fn save_refused(
     let fields: Vec<Option<String>> = refused.iter().map(|row| row.field.clone()).collect();
     let reasons: Vec<String> = refused.iter().map(|row| row.reason.clone()).collect();
     sqlx::query!(
-        "UPDATE transactions AS t SET failure_code = r.code, failure_field = r.field, failure_reason = r.reason,
+        "WITH attempts AS (
+            INSERT INTO write_attempts (hub_id, transaction_id, at, run_id, what, outcome, code, field)
+            SELECT $1, id, $3, $2, 'record', 'refused', code, field
+            FROM UNNEST($4::text[], $5::text[], $6::text[]) AS attempt (id, code, field))
+         UPDATE transactions AS t SET failure_code = r.code, failure_field = r.field, failure_reason = r.reason,
             failed_at = $3, attempts = t.attempts + 1, refused_by = $2
          FROM UNNEST($4::text[], $5::text[], $6::text[], $7::text[]) AS r (id, code, field, reason)
          WHERE t.hub_id = $1 AND t.transaction_id = r.id",

@@ -146,9 +146,15 @@ async fn a_row_is_clean_once_written_and_dirty_again_once_changed() {
     );
     let mut tx = world.db.begin(portal).await.unwrap();
     let written = written(77, &first);
-    transactions::save_written(&mut tx, portal, &[written], now())
-        .await
-        .unwrap();
+    transactions::save_written(
+        &mut tx,
+        portal,
+        RunId(uuid::Uuid::now_v7()),
+        &[written],
+        now(),
+    )
+    .await
+    .unwrap();
     assert_eq!(transactions::count_dirty(&mut tx, portal).await.unwrap(), 0);
     tx.commit().await.unwrap();
     assert_eq!(
@@ -194,9 +200,15 @@ async fn a_refused_row_waits_for_the_next_run_with_its_reason() {
         .unwrap();
     assert_eq!((counters.failed, counters.synced), (1, 0));
     let written = written(77, &row);
-    transactions::save_written(&mut tx, portal, &[written], now())
-        .await
-        .unwrap();
+    transactions::save_written(
+        &mut tx,
+        portal,
+        RunId(uuid::Uuid::now_v7()),
+        &[written],
+        now(),
+    )
+    .await
+    .unwrap();
     let counters = store::statistics::find_counters(&mut tx, portal)
         .await
         .unwrap();
@@ -264,9 +276,15 @@ async fn long_texts_in_keys_do_not_stop_a_page() {
     assert_eq!(world.store(portal, std::slice::from_ref(&row)).await.new, 1);
     let mut tx = world.db.begin(portal).await.unwrap();
     let written = written(77, &row);
-    transactions::save_written(&mut tx, portal, &[written], now())
-        .await
-        .unwrap();
+    transactions::save_written(
+        &mut tx,
+        portal,
+        RunId(uuid::Uuid::now_v7()),
+        &[written],
+        now(),
+    )
+    .await
+    .unwrap();
     let counters = store::statistics::find_counters(&mut tx, portal)
         .await
         .unwrap();
@@ -282,9 +300,15 @@ async fn a_record_that_was_made_again_has_no_links_and_waits_for_them() {
     let first = gift("txn_1", 5, &[]);
     world.store(portal, std::slice::from_ref(&first)).await;
     let mut tx = world.db.begin(portal).await.unwrap();
-    transactions::save_written(&mut tx, portal, &[written(77, &first)], now())
-        .await
-        .unwrap();
+    transactions::save_written(
+        &mut tx,
+        portal,
+        RunId(uuid::Uuid::now_v7()),
+        &[written(77, &first)],
+        now(),
+    )
+    .await
+    .unwrap();
     associations::save(&mut tx, portal, run, &[decided(&first, linked(run))])
         .await
         .unwrap();
@@ -293,9 +317,15 @@ async fn a_record_that_was_made_again_has_no_links_and_waits_for_them() {
     let second = gift("txn_1", 5, &["opened"]);
     world.store(portal, std::slice::from_ref(&second)).await;
     let mut tx = world.db.begin(portal).await.unwrap();
-    transactions::save_written(&mut tx, portal, &[written(78, &second)], now())
-        .await
-        .unwrap();
+    transactions::save_written(
+        &mut tx,
+        portal,
+        RunId(uuid::Uuid::now_v7()),
+        &[written(78, &second)],
+        now(),
+    )
+    .await
+    .unwrap();
     let due = associations::list_due(&mut tx, portal, run, 10)
         .await
         .unwrap();
@@ -315,9 +345,15 @@ async fn a_corrected_recipient_waits_and_the_links_made_for_the_earlier_one_are_
     world.store(portal, std::slice::from_ref(&first)).await;
     let mut tx = world.db.begin(portal).await.unwrap();
     let written = written(77, &first);
-    transactions::save_written(&mut tx, portal, &[written], now())
-        .await
-        .unwrap();
+    transactions::save_written(
+        &mut tx,
+        portal,
+        RunId(uuid::Uuid::now_v7()),
+        &[written],
+        now(),
+    )
+    .await
+    .unwrap();
     associations::save(&mut tx, portal, run, &[decided(&first, linked(run))])
         .await
         .unwrap();
@@ -347,9 +383,15 @@ async fn a_refused_link_waits_for_the_next_run() {
     world.store(portal, std::slice::from_ref(&row)).await;
     let mut tx = world.db.begin(portal).await.unwrap();
     let written = written(77, &row);
-    transactions::save_written(&mut tx, portal, &[written], now())
-        .await
-        .unwrap();
+    transactions::save_written(
+        &mut tx,
+        portal,
+        RunId(uuid::Uuid::now_v7()),
+        &[written],
+        now(),
+    )
+    .await
+    .unwrap();
     let mut decision = linked(this);
     decision.refusals = vec!["the deal has too many".into()];
     associations::save(&mut tx, portal, this, &[decided(&row, decision)])

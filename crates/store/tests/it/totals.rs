@@ -97,9 +97,15 @@ async fn take(world: &World, portal: PortalScope, step: Step, run: RunId) {
                     record_id: RecordId(row.transaction.id.0[4..].parse::<i64>().unwrap() + 100),
                 })
                 .collect();
-            transactions::save_written(&mut tx, portal, &written, now())
-                .await
-                .unwrap();
+            transactions::save_written(
+                &mut tx,
+                portal,
+                RunId(uuid::Uuid::now_v7()),
+                &written,
+                now(),
+            )
+            .await
+            .unwrap();
         }
         Step::Refuse(count) => {
             let dirty =
@@ -180,7 +186,7 @@ async fn recount(world: &World, portal: PortalScope) -> (Statistics, (i64, i64, 
         .await
         .unwrap();
     let rows = sqlx::query(
-        "SELECT status, gift_type, currency, amount, redeemed, counted_at FROM transactions",
+        "SELECT status, gift_type, currency, amount, delivered, opened, redeemed, counted_at FROM transactions",
     )
     .fetch_all(&mut *tx)
     .await
@@ -194,6 +200,8 @@ async fn recount(world: &World, portal: PortalScope) -> (Statistics, (i64, i64, 
                 gift_type: row.get("gift_type"),
                 currency: row.get("currency"),
                 transactions: 1,
+                delivered: i64::from(row.get::<bool, _>("delivered")),
+                opened: i64::from(row.get::<bool, _>("opened")),
                 redeemed: i64::from(row.get::<bool, _>("redeemed")),
                 priced: i64::from(amount.is_some()),
                 amount: amount.unwrap_or_default(),
@@ -264,10 +272,16 @@ fn roll_ups_equal_a_recount_after_anything() {
                         .await
                         .unwrap();
                     let until = now() - TimeDelta::days(30);
-                    let matured =
-                        statistics::find_matured(&mut tx, portal, Range::default(), until)
-                            .await
-                            .unwrap();
+                    let zone: chrono_tz::Tz = zone.parse().unwrap();
+                    let boundary = until.with_timezone(&zone).date_naive();
+                    let all = Range::default();
+                    let before = statistics::find_sent_before(&mut tx, portal, all, boundary)
+                        .await
+                        .unwrap();
+                    let on_the_day = statistics::find_sent_until(&mut tx, portal, boundary, until)
+                        .await
+                        .unwrap();
+                    let matured = (before.0 + on_the_day.0, before.1 + on_the_day.1);
                     let kept = statistics::find_counters(&mut tx, portal).await.unwrap();
                     assert_eq!(
                         Statistics::assemble(&totals, matured, Vec::new(), kept.orphans),

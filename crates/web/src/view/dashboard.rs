@@ -123,11 +123,10 @@ impl DashboardPage {
         let Dashboard {
             portal,
             status,
-            statistics,
-            months,
+            overview,
             optional_missing,
-            ..
         } = dashboard;
+        let (statistics, months) = (&overview.statistics, &overview.months);
         let zone = portal.time_zone;
         let path = format!("/portals/{}", portal.hub_id);
         let today = now.with_timezone(&zone).date_naive();

@@ -8,12 +8,16 @@ use std::path::PathBuf;
 use app::dashboard::Dashboard;
 use app::portals::PortalSummary;
 use app::runs::{Account, Counts};
+use app::statistics::Overview;
 use askama::Template;
 use chrono::{DateTime, Months, NaiveDate, TimeDelta, Utc};
 use domain::failure::{Failure, Group, Selection, Stage};
+use domain::pace::Step;
 use domain::portal::{CurrentRun, LastRun, Need, NeedCode, PortalState, PortalStatus};
 use domain::run::{Phase, RunKind, RunState};
-use domain::statistics::{Activity, ByStatus, Month, Range, Statistics, TypeTotal};
+use domain::statistics::{
+    Activity, ByStatus, Funnel, FunnelStep, Month, Range, Statistics, TypeTotal,
+};
 use domain::{HubId, RunId, Status, TransactionId, UserId};
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -185,12 +189,32 @@ fn months(sent: [i64; 12]) -> Vec<Month> {
 
 const A_YEAR: [i64; 12] = [610, 288, 302, 344, 371, 402, 366, 318, 352, 441, 486, 590];
 
+fn funnel(sent: i64) -> Funnel {
+    let step = |step, share: i64, hours| FunnelStep {
+        step,
+        reached: sent * share / 100,
+        median: (sent > 0).then(|| TimeDelta::minutes(hours)),
+    };
+    Funnel {
+        sent,
+        steps: [
+            step(Step::Delivered, 96, 0),
+            step(Step::Opened, 71, 160),
+            step(Step::Redeemed, 43, 1_700),
+        ],
+    }
+}
+
 fn active() -> Dashboard {
     Dashboard {
         portal: portal(),
         status: status(PortalState::Active),
-        statistics: statistics(1),
-        months: months(A_YEAR),
+        overview: Overview {
+            statistics: statistics(1),
+            funnel: funnel(4_870),
+            months: months(A_YEAR),
+            before: Some(statistics(2)),
+        },
         optional_missing: Vec::new(),
     }
 }
@@ -216,7 +240,7 @@ fn dashboards() -> Vec<(&'static str, Dashboard)> {
         synced: 1_800,
         ..status(PortalState::Backfilling)
     };
-    backfilling.statistics = statistics(3);
+    backfilling.overview.statistics = statistics(3);
     let mut just_connected = active();
     just_connected.status = PortalStatus {
         last_run: None,
@@ -226,8 +250,8 @@ fn dashboards() -> Vec<(&'static str, Dashboard)> {
         next_sync_at: None,
         ..status(PortalState::Backfilling)
     };
-    just_connected.statistics = nothing_sent();
-    just_connected.months = months([0; 12]);
+    just_connected.overview.statistics = nothing_sent();
+    just_connected.overview.months = months([0; 12]);
     let mut empty = just_connected.clone();
     empty.status = PortalStatus {
         transactions: 0,
@@ -274,32 +298,32 @@ fn dashboards() -> Vec<(&'static str, Dashboard)> {
     one.status.transactions = 1;
     one.status.synced = 1;
     one.status.orphans = 0;
-    one.statistics.total_sent = 1;
-    one.statistics.total_value = amounts(&[("USD", "5.00")]);
-    one.statistics.average_value = amounts(&[("USD", "5.00")]);
-    one.statistics.top_types.truncate(1);
-    one.statistics.recent_activity.truncate(1);
-    one.months = months([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    one.overview.statistics.total_sent = 1;
+    one.overview.statistics.total_value = amounts(&[("USD", "5.00")]);
+    one.overview.statistics.average_value = amounts(&[("USD", "5.00")]);
+    one.overview.statistics.top_types.truncate(1);
+    one.overview.statistics.recent_activity.truncate(1);
+    one.overview.months = months([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
     let mut hostile = active();
     hostile.portal.organization = Some(HOSTILE.to_owned());
-    for activity in &mut hostile.statistics.recent_activity {
+    for activity in &mut hostile.overview.statistics.recent_activity {
         activity.gift_name = Some(HOSTILE.to_owned());
         activity.recipient = Some(HOSTILE.to_owned());
     }
-    hostile.statistics.top_types[0].gift_type = HOSTILE.to_owned();
+    hostile.overview.statistics.top_types[0].gift_type = HOSTILE.to_owned();
     let mut huge = active();
     huge.status.transactions = 1_000_000;
     huge.status.synced = 999_999;
     huge.status.orphans = 70_123;
-    huge.statistics.total_sent = 1_000_000;
-    huge.statistics.total_value = amounts(&[
+    huge.overview.statistics.total_sent = 1_000_000;
+    huge.overview.statistics.total_value = amounts(&[
         ("USD", "123456789.00"),
         ("EUR", "98765432.10"),
         ("JPY", "1200000000"),
         ("KWD", "1.250"),
         ("GBP", "12.00"),
     ]);
-    huge.months = months(A_YEAR.map(|sent| sent * 211));
+    huge.overview.months = months(A_YEAR.map(|sent| sent * 211));
     vec![
         ("active", active()),
         ("backfilling", backfilling),

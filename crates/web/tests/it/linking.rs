@@ -61,9 +61,15 @@ async fn orphan(world: &World, id: &str) {
     store::transactions::upsert_batch(&mut tx, scope, &[row], now())
         .await
         .unwrap();
-    store::transactions::save_written(&mut tx, scope, &[written], now())
-        .await
-        .unwrap();
+    store::transactions::save_written(
+        &mut tx,
+        scope,
+        RunId(uuid::Uuid::now_v7()),
+        &[written],
+        now(),
+    )
+    .await
+    .unwrap();
     let decided = store::associations::Decided {
         id: transaction.id.clone(),
         version: 0,
