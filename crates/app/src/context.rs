@@ -34,6 +34,7 @@ pub struct App {
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) config: Arc<Config>,
     pub(crate) statistics: crate::statistics::Answers,
+    pub(crate) types: crate::kept::Kept<(), Vec<String>>,
     clock: Clock,
 }
 
@@ -54,6 +55,7 @@ impl App {
             keys: Arc::new(keys),
             config: Arc::new(config),
             statistics: crate::statistics::Answers::new(),
+            types: crate::kept::Kept::new(),
             clock,
         }
     }

@@ -19,6 +19,8 @@ pub struct PortalSummary {
     pub time_zone: chrono_tz::Tz,
     /// Host of HubSpot's pages for it.
     pub ui_domain: String,
+    /// Type id of the custom object there, once set-up has found or made it.
+    pub object_type: Option<String>,
     /// Whether a Thnks key is stored.
     pub thnks_connected: bool,
 }
@@ -31,6 +33,7 @@ impl PortalSummary {
             organization: portal.organization_name.clone(),
             time_zone: portal.time_zone.parse().unwrap_or(chrono_tz::UTC),
             ui_domain: portal.ui_domain.clone(),
+            object_type: portal.object_type_id.clone(),
             thnks_connected: portal.thnks_connected,
         }
     }

@@ -87,6 +87,19 @@ pub(crate) async fn overview(
     })
 }
 
+/// The totals of the days in `range`, by status, type and currency.
+pub(crate) async fn totals(
+    app: &App,
+    tx: &mut store::Tx,
+    scope: PortalScope,
+    zone: Tz,
+    counters: &store::statistics::Counters,
+    range: Range,
+) -> Result<Vec<Total>, Error> {
+    let (_, answer) = read(app, tx, scope, zone, counters, range).await?;
+    Ok(answer.totals.clone())
+}
+
 async fn read(
     app: &App,
     tx: &mut store::Tx,

@@ -1,14 +1,16 @@
-//! Portals for benches, written as install, set-up and a first backfill leave them, without the way there.
+//! Portals, people and gifts for benches and tests, written as install, set-up and a first backfill leave them, without
+//! the way there.
 
 use chrono::TimeDelta;
-use domain::{HubId, scopes};
+use domain::{HubId, Transaction, UserId, scopes};
 use secrecy::SecretString;
 use store::PortalScope;
 use store::connections::Grant;
 use store::portals::{AccountDetails, AssociationType, AssociationTypes};
 use store::thnks_connections::ThnksConnection;
+use store::transactions::LedgerRow;
 
-use crate::{App, Error, access, connect};
+use crate::{App, Error, access, connect, erase, tokens};
 
 /// Longer than any bench: nothing is refreshed.
 const TOKEN_LIFE: TimeDelta = TimeDelta::days(30);
@@ -63,14 +65,42 @@ pub async fn insert_idle_portal(
     Ok(())
 }
 
+/// Signs a person in who owns the portal; the cookie's token.
+pub async fn sign_in(app: &App, hub_id: HubId, user_id: UserId) -> Result<String, Error> {
+    let (scope, now) = (PortalScope::from_grant(hub_id), app.now());
+    let token = tokens::random();
+    let mut tx = app.db.begin(scope).await?;
+    store::members::upsert(&mut tx, scope, user_id, Some("admin@bench.example"), now).await?;
+    store::sessions::insert(&mut tx, scope, &tokens::hash(&token), user_id, now).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(token)
+}
+
+/// Stores gifts as a page of Thnks brings them.
+pub async fn store_gifts(app: &App, hub_id: HubId, gifts: &[Transaction]) -> Result<(), Error> {
+    let scope = PortalScope::from_grant(hub_id);
+    let rows: Vec<LedgerRow<'_>> = gifts
+        .iter()
+        .map(|transaction| LedgerRow {
+            transaction,
+            desired_hash: erase::desired_hash(transaction),
+            is_erased: false,
+        })
+        .collect();
+    let mut tx = app.db.begin(scope).await?;
+    store::transactions::upsert_batch(&mut tx, scope, &rows, app.now()).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(())
+}
+
 /// Plans the next sync of these portals, each at its own place in the interval.
 pub async fn plan_syncs(app: &App, hub_ids: &[HubId]) -> Result<(), Error> {
     let now = app.now();
-    let mut tx = app.db.begin_unscoped().await?;
     for hub_id in hub_ids {
         let scope = PortalScope::from_grant(*hub_id);
+        let mut tx = app.db.begin(scope).await?;
         store::schedule::plan(&mut tx, scope, app.config.sync_interval, now).await?;
+        tx.commit().await.map_err(store::Error::from)?;
     }
-    tx.commit().await.map_err(store::Error::from)?;
     Ok(())
 }

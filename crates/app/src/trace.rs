@@ -1,28 +1,54 @@
 //! Why a gift is linked as it is, when it is looked at next, and what people can do about it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::association::Outcome;
 use domain::matching::Rules;
+use domain::portal::PortalStatus;
 use domain::run::RunKind;
-use domain::{RecordId, TransactionId, text};
+use domain::{RecordId, Transaction, TransactionId, text};
 use serde::Serialize;
 use serde_json::json;
 use store::PortalScope;
 pub use store::associations::Trace as Gift;
+pub use store::attempts::{Attempt, Outcome as AttemptOutcome, What};
 
 use crate::engine::RECENT;
+use crate::portals::PortalSummary;
 use crate::session::Session;
-use crate::{App, runs};
+use crate::{App, runs, status};
 
 /// A gift with its trace.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trace {
-    /// What the ledger knows.
+    /// The portal.
+    pub portal: PortalSummary,
+    /// Where it stands.
+    pub status: PortalStatus,
+    /// What the ledger knows of its links.
     pub gift: Gift,
+    /// The gift as Thnks tells of it.
+    pub transaction: Transaction,
+    /// What happened to it, in that order.
+    pub events: Vec<Event>,
+    /// What was done to bring it to HubSpot, the latest first, at most [`ATTEMPTS`].
+    pub attempts: Vec<Attempt>,
     /// When it is looked at next.
     pub next_look: NextLook,
     /// The portal's rules, as they are now.
     pub rules: Rules,
+}
+
+/// A status that the gift reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// As Thnks spelt it.
+    pub status: String,
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// When it was first seen here.
+    pub seen_at: DateTime<Utc>,
+    /// Whether Thnks no longer tells of it.
+    pub is_withdrawn: bool,
 }
 
 /// When a gift is looked at next, without an event or a person.
@@ -38,6 +64,11 @@ pub enum NextLook {
     /// Once the portal's work goes on.
     AfterPause,
 }
+
+/// Attempts that are shown.
+pub const ATTEMPTS: i64 = 50;
+/// Times that differ by less are the same.
+const SAME_TIME: TimeDelta = TimeDelta::milliseconds(1);
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
@@ -78,21 +109,52 @@ pub async fn find(
     let Some(gift) = store::associations::find_trace(&mut tx, scope, id).await? else {
         return Ok(None);
     };
-    let rules = store::portals::find(&mut tx, scope)
-        .await?
-        .map(|portal| portal.rules)
-        .unwrap_or_default();
+    let transaction = store::transactions::find(&mut tx, scope, id).await?;
+    let portal = store::portals::find(&mut tx, scope).await?;
+    let (Some(transaction), Some(portal)) = (transaction, portal) else {
+        return Ok(None);
+    };
+    let status = status::read(&mut tx, scope, &portal).await?;
+    let events = store::gifts::list_events(&mut tx, scope, id).await?;
+    let attempts = store::attempts::list(&mut tx, scope, id, ATTEMPTS).await?;
     let planned = if gift.counted_at >= app.now() - RECENT {
         store::schedule::find_next_sync(&mut tx, scope).await?
     } else {
         store::schedule::find_next_reassociation(&mut tx, scope).await?
     };
+    let rules = portal.rules.clone();
     let next_look = next_look(&gift, &rules, planned);
     Ok(Some(Trace {
+        portal: PortalSummary::of(scope, &portal),
+        status,
+        events: events_of(&transaction, events),
         gift,
+        transaction,
+        attempts,
         next_look,
         rules,
     }))
+}
+
+/// What was seen, in Thnks' own spelling where the history of today has it.
+fn events_of(
+    transaction: &Transaction,
+    seen: Vec<(String, DateTime<Utc>, DateTime<Utc>)>,
+) -> Vec<Event> {
+    seen.into_iter()
+        .map(|(status, at, seen_at)| {
+            let known = transaction.history.iter().find(|entry| {
+                entry.status.trim().to_lowercase().starts_with(&status)
+                    && (entry.at - at).abs() < SAME_TIME
+            });
+            Event {
+                is_withdrawn: known.is_none(),
+                status: known.map_or(status, |entry| entry.status.clone()),
+                at,
+                seen_at,
+            }
+        })
+        .collect()
 }
 
 fn next_look(gift: &Gift, rules: &Rules, planned: Option<DateTime<Utc>>) -> NextLook {

@@ -154,6 +154,17 @@ pub struct Total {
     pub amount: Decimal,
 }
 
+impl Total {
+    /// Those that took `step`, or a later one.
+    pub fn reached(&self, step: Step) -> i64 {
+        match step {
+            Step::Delivered => self.delivered,
+            Step::Opened => self.opened,
+            Step::Redeemed => self.redeemed,
+        }
+    }
+}
+
 /// How far the gifts of some days got.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Funnel {
@@ -190,13 +201,7 @@ impl Funnel {
                 .collect();
             FunnelStep {
                 step,
-                reached: sent()
-                    .map(|total| match step {
-                        Step::Delivered => total.delivered,
-                        Step::Opened => total.opened,
-                        Step::Redeemed => total.redeemed,
-                    })
-                    .sum(),
+                reached: sent().map(|total| total.reached(step)).sum(),
                 median: pace::median(&counted),
             }
         });

@@ -13,6 +13,7 @@ pub mod audit;
 pub mod connections;
 pub mod erasure;
 pub mod failures;
+pub mod gifts;
 pub mod hubspot_events;
 pub mod install_states;
 pub mod members;

@@ -20,6 +20,14 @@ pub struct ScratchDatabase {
     pub owner_url: String,
 }
 
+async fn enter(conn: &mut PgConnection, scope: PortalScope) {
+    sqlx::query("SELECT set_config('app.hub_id', $1, true)")
+        .bind(scope.hub_id().to_string())
+        .execute(conn)
+        .await
+        .expect("the portal is entered");
+}
+
 fn variable(name: &str) -> String {
     #[expect(
         clippy::disallowed_methods,
@@ -128,6 +136,51 @@ impl ScratchDatabase {
             .fetch_all(&mut *tx)
             .await
             .expect("the rows of a table")
+    }
+
+    /// Makes every gift of a portal one that HubSpot has and that is linked; one in `orphans_every` has no contact, and one in
+    /// `refused_every` was refused. Tells the planner what there is.
+    pub async fn settle(&self, scope: PortalScope, orphans_every: i64, refused_every: i64) {
+        let mut owner = self.owner().await;
+        let ids: Vec<String> = {
+            let mut tx = owner.begin().await.expect("a transaction");
+            enter(&mut tx, scope).await;
+            sqlx::query_scalar("SELECT transaction_id FROM transactions ORDER BY 1")
+                .fetch_all(&mut *tx)
+                .await
+                .expect("the gifts")
+        };
+        for (page, ids) in (0_i64..).zip(ids.chunks(20_000)) {
+            let mut tx = owner.begin().await.expect("a transaction");
+            enter(&mut tx, scope).await;
+            sqlx::query(
+                "UPDATE transactions AS t SET
+                    applied_hash = CASE WHEN n % $4 = 0 THEN NULL ELSE desired_hash END,
+                    record_id = CASE WHEN n % $4 = 0 THEN NULL ELSE $2 + n END,
+                    failure_code = CASE WHEN n % $4 = 0 THEN 'INVALID_EMAIL' END,
+                    failure_field = CASE WHEN n % $4 = 0 THEN 'recipient_email' END,
+                    failure_reason = CASE WHEN n % $4 = 0 THEN 'The address is not valid.' END,
+                    failed_at = CASE WHEN n % $4 = 0 THEN now() END,
+                    association_due = false, written_at = now(), attempts = 1,
+                    association_outcome = CASE WHEN n % $4 = 0 THEN NULL WHEN n % $3 = 0 THEN 'no_contact' ELSE 'linked' END,
+                    contact_id = CASE WHEN n % $4 = 0 OR n % $3 = 0 THEN NULL ELSE 1000 + n % 50000 END
+                 FROM UNNEST($1::text[]) WITH ORDINALITY AS page (id, n) WHERE t.transaction_id = page.id",
+            )
+            .bind(ids)
+            .bind(page * 20_000)
+            .bind(orphans_every)
+            .bind(refused_every)
+            .execute(&mut *tx)
+            .await
+            .expect("the gifts are settled");
+            tx.commit().await.expect("the gifts are settled");
+        }
+        for statement in ["VACUUM (ANALYZE) transactions", "VACUUM (ANALYZE)"] {
+            sqlx::raw_sql(statement)
+                .execute(&mut owner)
+                .await
+                .expect("the planner is told");
+        }
     }
 
     /// How many numbers a sequence has given out.

@@ -21,6 +21,8 @@ pub enum Error {
     TooLarge,
     /// `from` or `to` is not a day, or they are the wrong way round.
     NotDays,
+    /// A filter of the list of gifts is not one.
+    NotAFilter,
     /// The address or the form names failures that cannot be.
     NotFailures,
     /// The day from which to read again cannot be; why.
@@ -160,6 +162,13 @@ impl Error {
                 "not_days",
                 "These are not days",
                 "The days in the address must be written like 2026-11-23, the first not after the last.",
+            )
+            .then("/portals", "To your portals"),
+            Self::NotAFilter => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "not_a_filter",
+                "A filter cannot be read",
+                "Days are written like 2026-11-23 and amounts like 12.50; the first is not after the last.",
             )
             .then("/portals", "To your portals"),
             Self::NotFailures => Problem::new(

@@ -18,8 +18,8 @@ use crate::access::{Gate, admit};
 use crate::answer;
 use crate::error::Error;
 use crate::handlers::{
-    assets, connect, dashboard, failures, health, install, landing, orphans, pause, portals, rules,
-    runs, session, status, trace, webhooks,
+    assets, connect, dashboard, failures, gifts, health, install, landing, orphans, pause, portals,
+    rules, runs, session, status, trace, webhooks,
 };
 
 /// The longest that an answer may take before it begins.
@@ -137,6 +137,12 @@ pub const ROUTES: &[Route] = {
         }),
         row(POST, "/portals/{hub_id}/reassociate", Owner, Form, || {
             post(runs::reassociate)
+        }),
+        row(GET, "/portals/{hub_id}/thnks", Session, Page, || {
+            get(gifts::list)
+        }),
+        row(GET, "/portals/{hub_id}/thnks.csv", Session, Page, || {
+            get(gifts::export)
         }),
         row(
             GET,

@@ -8,6 +8,7 @@
 mod browser;
 mod calls;
 mod figures;
+mod pages;
 mod portals;
 #[path = "../../tests/it/processes.rs"]
 #[expect(dead_code, reason = "the tests do more")]
@@ -51,9 +52,12 @@ async fn run(arguments: &[String]) -> ExitCode {
         [name] if name == "calls" => calls::run(&mut figures).await,
         [name, rest @ ..] if name == "rate" => rate::run(&mut figures, rest).await,
         [name, rest @ ..] if name == "portals" => portals::run(&mut figures, rest).await,
+        [name, rest @ ..] if name == "pages" => pages::run(&mut figures, rest).await,
         [name, rest @ ..] if name == "webhooks" => webhooks::run(&mut figures, rest).await,
         _ => {
-            say("which bench? calls, rate [GIFTS], portals [N [INTERVAL]] or webhooks [SECS]");
+            say(
+                "which bench? calls, rate [GIFTS], portals [N [INTERVAL]], pages [GIFTS] or webhooks [SECS]",
+            );
             return ExitCode::from(2);
         }
     }

@@ -94,7 +94,7 @@ pub async fn run(figures: &mut Figures, arguments: &[String]) {
 }
 
 /// The product's context, to write with.
-fn app(stage: &Stage, interval: Duration) -> App {
+pub fn app(stage: &Stage, interval: Duration) -> App {
     let public_url = stage.public_url().parse::<url::Url>().unwrap();
     let hubspot = hubspot::Client::new(
         hubspot::Config {

@@ -33,12 +33,17 @@ impl Process {
 
     /// SIGTERM, as a deploy does; the exit code.
     pub fn terminate(mut self) -> Option<i32> {
-        signal(self.0.id(), "TERM");
+        signal(self.id(), "TERM");
         self.0.wait().unwrap().code()
     }
 
     pub fn signal(&self, name: &str) {
-        signal(self.0.id(), name);
+        signal(self.id(), name);
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.0.id()
     }
 }
 
@@ -137,7 +142,7 @@ pub struct Stage {
     port: u16,
     /// How long [`Stage::wait`] waits.
     pub patience: Duration,
-    web: Option<Process>,
+    pub web: Option<Process>,
 }
 
 impl Stage {

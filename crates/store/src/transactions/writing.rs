@@ -45,6 +45,16 @@ pub async fn list_dirty(
     Ok(rows.into_iter().map(Dirty::from).collect())
 }
 
+/// One transaction.
+pub async fn find(
+    conn: &mut Conn,
+    scope: PortalScope,
+    id: &TransactionId,
+) -> Result<Option<Transaction>, Error> {
+    let rows = find_all(conn, scope, std::slice::from_ref(&id.0)).await?;
+    Ok(rows.into_iter().next().map(|row| row.transaction))
+}
+
 /// The rows with these ids, whether dirty or not.
 pub async fn find_all(
     conn: &mut Conn,

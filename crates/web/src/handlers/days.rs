@@ -1,11 +1,8 @@
 //! The days that an address asks for: `?from=2026-01-01&to=2026-01-31`, both optional, both inclusive.
 
-use std::ops::Add;
-
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
-use chrono_tz::Tz;
+use chrono::NaiveDate;
 use domain::statistics::Range;
 use serde::Deserialize;
 
@@ -59,17 +56,6 @@ pub fn day(text: &str) -> Result<Option<NaiveDate>, NotADay> {
     }
 }
 
-/// The first moment of a day in a zone; where clocks leap over midnight, the moment after the leap.
-pub fn midnight(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
-    let midnight = day.and_time(NaiveTime::MIN);
-    (0..=8)
-        .find_map(|quarters| {
-            let local = midnight.add(TimeDelta::minutes(15 * quarters));
-            zone.from_local_datetime(&local).earliest()
-        })
-        .map_or_else(|| midnight.and_utc(), |at| at.to_utc())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,20 +66,6 @@ mod tests {
         assert_eq!(range.from.unwrap().to_string(), "2026-01-01");
         assert_eq!(range.to.unwrap().to_string(), "2026-01-31");
         assert_eq!(parse(None, Some("")), Some(Range::default()));
-    }
-
-    #[test]
-    fn a_day_begins_at_its_own_midnight() {
-        let at = |day: &str, zone| midnight(day.parse().unwrap(), zone).to_rfc3339();
-        assert_eq!(
-            at("2026-11-23", chrono_tz::Europe::Berlin),
-            "2026-11-22T23:00:00+00:00"
-        );
-        // Chile's clocks leap from midnight to one.
-        assert_eq!(
-            at("2026-09-06", chrono_tz::America::Santiago),
-            "2026-09-06T04:00:00+00:00"
-        );
     }
 
     #[test]

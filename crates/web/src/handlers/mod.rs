@@ -4,6 +4,7 @@ pub mod assets;
 pub mod connect;
 pub mod dashboard;
 pub mod failures;
+pub mod gifts;
 pub mod health;
 pub mod install;
 pub mod landing;
@@ -17,5 +18,5 @@ pub mod status;
 pub mod trace;
 pub mod webhooks;
 
-mod days;
+pub mod days;
 mod page;

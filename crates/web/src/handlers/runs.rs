@@ -136,7 +136,7 @@ pub async fn resync(
         Ok(day) => {
             let wish = Wish {
                 kind: RunKind::Resync,
-                since: day.map(|day| days::midnight(day, portal.time_zone)),
+                since: day.map(|day| app::days::midnight(day, portal.time_zone)),
             };
             request(&app, &session, &headers, wish, "/runs").await
         }

@@ -65,26 +65,19 @@ async fn page(
     id: &TransactionId,
     refused: Option<Refused>,
 ) -> Result<Page<TracePage>, Error> {
-    let scope = session.scope();
-    let trace = trace::find(app, *scope, id).await?.ok_or(Error::NotFound)?;
-    let portal = app::portals::load(app, scope).await?;
-    let status = app::status::load(app, scope).await?;
+    let trace = find(app, session, id).await?;
     let viewer = Viewer::of(session);
-    Ok(Page(TracePage::new(
-        &portal,
-        &status,
-        &trace,
-        viewer,
-        refused,
-        app.now(),
-    )))
+    Ok(Page(TracePage::new(&trace, viewer, refused, app.now())))
 }
 
 async fn json(app: &App, session: &Session, id: &TransactionId) -> Result<Response, Error> {
-    let scope = session.scope();
-    let trace = trace::find(app, *scope, id).await?.ok_or(Error::NotFound)?;
-    let portal = app::portals::load(app, scope).await?;
-    Ok(Json(view::to_json(&portal, &trace)).into_response())
+    let trace = find(app, session, id).await?;
+    Ok(Json(view::to_json(&trace)).into_response())
+}
+
+async fn find(app: &App, session: &Session, id: &TransactionId) -> Result<trace::Trace, Error> {
+    let found = trace::find(app, *session.scope(), id).await?;
+    found.ok_or(Error::NotFound)
 }
 
 /// `POST /portals/{hub_id}/thnks/{transaction_id}/alias`: form field `email`.

@@ -1,8 +1,9 @@
 //! The chart of the last months and the table of its numbers.
 
-use chrono::{Datelike, NaiveDate};
-use domain::statistics::Month;
+use chrono::{Datelike, Months, NaiveDate};
+use domain::statistics::{Month, Range};
 
+use super::asked::Asked;
 use super::format;
 
 /// The chart with its table.
@@ -21,6 +22,8 @@ pub struct Line {
     pub axis: String,
     /// `Nov 2026`.
     pub name: String,
+    /// Its gifts.
+    pub href: String,
     /// Gifts sent, as the script reads it.
     pub sent: i64,
     /// Those redeemed, as the script reads it.
@@ -37,9 +40,23 @@ pub struct Line {
     pub redeemed_width: String,
 }
 
+/// The gifts sent in the month that begins on `first`.
+fn gifts(first: NaiveDate) -> Asked {
+    let last = first
+        .checked_add_months(Months::new(1))
+        .and_then(|next| next.pred_opt());
+    Asked {
+        status: "reached-sent".to_owned(),
+        ..Asked::of_days(Range {
+            from: Some(first),
+            to: last,
+        })
+    }
+}
+
 impl Chart {
-    /// The chart of `months`; `None` when nothing was sent in any of them.
-    pub fn of(months: &[Month]) -> Option<Self> {
+    /// The chart of `months` of the portal at `path`; `None` when nothing was sent in any of them.
+    pub fn of(months: &[Month], path: &str) -> Option<Self> {
         let most = months.iter().map(|month| month.sent).max()?;
         if most <= 0 {
             return None;
@@ -57,6 +74,7 @@ impl Chart {
                     month.month.month() == 1 || Some(month.month) == first,
                 ),
                 name: format::month(month.month, true),
+                href: gifts(month.month).href(path, "/thnks"),
                 sent: month.sent,
                 redeemed: month.redeemed,
                 sent_text: format::number(month.sent),

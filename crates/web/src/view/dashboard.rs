@@ -2,18 +2,21 @@
 
 use app::dashboard::Dashboard;
 use askama::Template;
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use domain::portal::{Need, PortalState, PortalStatus};
 use domain::run::RunKind;
 use domain::scopes::OptionalScope;
 use domain::statistics::Range;
 
+use super::asked::Asked;
 use super::chart::Chart;
 use super::facts::{Fact, FactValue};
 use super::format::{self, Moment};
+use super::funnel::{self, StepLine};
 use super::health::Health;
 use super::pill::Pill;
 use super::progress::{self, Progress};
+use super::range::Ranges;
 use super::runs::kind;
 use super::shell::{Shell, Viewer};
 use super::stats::{self, ActivityLine, Figure, Stat, TypeLine};
@@ -59,16 +62,16 @@ pub struct DashboardPage {
     pub run: Option<Progress>,
     /// Whether numbers are shown at all.
     pub has_numbers: bool,
-    /// The choices of days.
-    pub ranges: Vec<RangeLink>,
-    /// The days shown, in words.
-    pub range_text: String,
+    /// The days shown, and the choice of others.
+    pub ranges: Ranges,
     /// The numbers on top.
     pub stats: Vec<Stat>,
     /// The last months.
     pub chart: Option<Chart>,
     /// What stands in the chart's place while there is none.
     pub chart_empty: (&'static str, &'static str),
+    /// How far gifts got.
+    pub funnel: Vec<StepLine>,
     /// The most frequent types.
     pub types: Vec<TypeLine>,
     /// Recent activity, the lines that stand open.
@@ -106,17 +109,6 @@ pub struct NeedLine {
     pub action: Option<(String, &'static str)>,
 }
 
-/// A choice of days.
-#[derive(Debug, Clone)]
-pub struct RangeLink {
-    /// `30 days`.
-    pub label: &'static str,
-    /// Where it leads.
-    pub href: String,
-    /// Whether it is the one shown.
-    pub current: bool,
-}
-
 impl DashboardPage {
     /// The page of `dashboard` for `viewer`, showing the days of `range`.
     pub fn new(dashboard: &Dashboard, viewer: Viewer, range: Range, now: DateTime<Utc>) -> Self {
@@ -139,8 +131,13 @@ impl DashboardPage {
         } else {
             (None, in_work)
         };
+        let days = Asked::of_days(range);
+        let before = overview.before.as_ref().map(|before| stats::Before {
+            statistics: before,
+            words: stats::days_before(range, today),
+        });
         let idle = status.current_run.is_none() && status.state == PortalState::Active;
-        let mut activity = stats::activity(&statistics.recent_activity, now, zone);
+        let mut activity = stats::activity(&statistics.recent_activity, &path, now, zone);
         let activity_more = activity.split_off(activity.len().min(ACTIVITY_SHOWN));
         let (csrf_token, is_owner) = (viewer.csrf_token.clone(), viewer.is_owner);
         let mut shell = Shell::new("Dashboard", Some(viewer));
@@ -162,10 +159,9 @@ impl DashboardPage {
             disconnected: status.state == PortalState::Disconnected,
             paused: status.state == PortalState::Paused,
             has_numbers: status.transactions > 0 || status.needs.is_empty(),
-            ranges: ranges(&path, range, today),
-            range_text: range_text(range, today),
-            stats: stats::stats(statistics),
-            chart: Chart::of(months),
+            ranges: Ranges::new(&path, range, today),
+            stats: stats::stats(&overview.statistics, before.as_ref(), &path, &days),
+            chart: Chart::of(months, &path),
             chart_empty: if is_backfill {
                 ("Your history is on its way", "Months fill as gifts arrive.")
             } else {
@@ -174,7 +170,8 @@ impl DashboardPage {
                     "The first gift your people send shows here within the hour.",
                 )
             },
-            types: stats::types(&statistics.top_types, statistics.total_sent),
+            funnel: funnel::steps(&overview.funnel, &path, &days),
+            types: stats::types(statistics, &path, &days),
             activity,
             activity_more,
             facts: facts(status, &path, now, zone),
@@ -204,38 +201,6 @@ fn orphans_text(status: &PortalStatus) -> &'static str {
         _ => {
             "Records whose recipient is no contact in HubSpot yet. Add the contact in HubSpot, then let us look again."
         }
-    }
-}
-
-/// The choices of days, ending today.
-fn ranges(path: &str, range: Range, today: NaiveDate) -> Vec<RangeLink> {
-    let last = |days: u64| Range {
-        from: today.checked_sub_days(Days::new(days - 1)),
-        to: None,
-    };
-    [
-        ("30 days", last(30)),
-        ("90 days", last(90)),
-        ("12 months", last(365)),
-        ("All time", Range::default()),
-    ]
-    .into_iter()
-    .map(|(label, choice)| RangeLink {
-        label,
-        href: choice
-            .from
-            .map_or_else(|| path.to_owned(), |from| format!("{path}?from={from}")),
-        current: choice == range,
-    })
-    .collect()
-}
-
-fn range_text(range: Range, today: NaiveDate) -> String {
-    match (range.from, range.to) {
-        (None, None) => "All time".to_owned(),
-        (Some(from), None) => format!("{} – {}", format::day(from), format::day(today)),
-        (None, Some(to)) => format!("Until {}", format::day(to)),
-        (Some(from), Some(to)) => format!("{} – {}", format::day(from), format::day(to)),
     }
 }
 

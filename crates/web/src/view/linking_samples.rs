@@ -1,7 +1,7 @@
 //! The pages about linking in every state; see `samples`.
 
 use app::orphans::{Orphan, Preview};
-use app::trace::{Gift, NextLook, Trace};
+use app::trace::{Attempt, AttemptOutcome, Event, Gift, NextLook, Trace, What};
 use askama::Template;
 use chrono::TimeDelta;
 use domain::association::{Decision, Links, Outcome, PartOutcome};
@@ -9,7 +9,9 @@ use domain::matching::{
     Candidate, DealLabel, Identifier, IdentifierKind, Reason, Recipient, Rules, Several,
 };
 use domain::portal::PortalState;
-use domain::{RecordId, RunId, TransactionId};
+use domain::status::StatusEntry;
+use domain::transaction::{DeliveryType, Person};
+use domain::{RecordId, RunId, Transaction, TransactionId};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
@@ -66,8 +68,101 @@ fn candidate(id: i64, days: i64) -> Candidate {
     }
 }
 
+/// The gift as Thnks tells of it.
+fn transaction(gift: &Gift) -> Transaction {
+    let sent = gift.counted_at;
+    let entry = |status: &str, minutes| StatusEntry {
+        status: status.to_owned(),
+        at: sent + TimeDelta::minutes(minutes),
+    };
+    let is_hostile = gift.gift_name.as_deref() == Some(HOSTILE);
+    let words = |plain: &str| if is_hostile { HOSTILE } else { plain }.to_owned();
+    Transaction {
+        id: gift.id.clone(),
+        gift_name: gift.gift_name.clone(),
+        gift_type: Some(words("Coffee")),
+        amount: gift.amount,
+        currency: gift.currency.clone(),
+        message: gift
+            .erased_at
+            .is_none()
+            .then(|| words("Thank you for the call!\nLet’s talk again in January.")),
+        tracking_url: Some(
+            if is_hostile {
+                "javascript:alert(1)"
+            } else {
+                "https://app.thnks.example/t/01J9ZK"
+            }
+            .to_owned(),
+        ),
+        delivery_type: Some(DeliveryType::Email),
+        sender: Person {
+            name: gift.sender_name.clone(),
+            email: Some(words("ana@acme.example")),
+            phone: None,
+        },
+        recipient: Person {
+            name: gift.recipient_name.clone(),
+            email: gift.recipient.email.clone(),
+            phone: gift.recipient.phone.clone(),
+        },
+        reported_status: "delivered".to_owned(),
+        history: vec![
+            entry("sent", 0),
+            entry("delivered", 1),
+            entry("opened", 190),
+        ],
+        created_at: sent,
+        updated_at: sent + TimeDelta::minutes(190),
+    }
+}
+
+fn attempts(gift: &Gift) -> Vec<Attempt> {
+    let attempt = |what, outcome, code: Option<&str>, minutes| Attempt {
+        at: gift.counted_at + TimeDelta::minutes(minutes),
+        run_id: RunId(Uuid::nil()),
+        what,
+        outcome,
+        code: code.map(str::to_owned),
+        field: None,
+    };
+    if gift.record.is_none() {
+        return vec![attempt(
+            What::Record,
+            AttemptOutcome::Refused,
+            Some("INVALID_EMAIL"),
+            20,
+        )];
+    }
+    vec![
+        attempt(What::Links, AttemptOutcome::Written, None, 22),
+        attempt(What::Record, AttemptOutcome::Written, None, 21),
+        attempt(
+            What::Record,
+            AttemptOutcome::Unanswered,
+            Some("UNKNOWN_OUTCOME"),
+            20,
+        ),
+    ]
+}
+
 fn trace(gift: Gift, next_look: NextLook) -> Trace {
+    let transaction = transaction(&gift);
     Trace {
+        portal: portal(),
+        status: status(PortalState::Active),
+        events: transaction
+            .history
+            .iter()
+            .map(|entry| Event {
+                status: entry.status.clone(),
+                at: entry.at,
+                seen_at: entry.at,
+                is_withdrawn: false,
+            })
+            .collect(),
+        attempts: attempts(&gift),
+        transaction,
         gift,
         next_look,
         rules: Rules::default(),
@@ -213,13 +308,13 @@ pub(super) fn pages() -> Vec<(String, String)> {
     let mut pages = Vec::new();
     let active = status(PortalState::Active);
     for (name, trace, refused) in traces() {
-        let page = TracePage::new(&portal(), &active, &trace, viewer(), refused, now());
+        let page = TracePage::new(&trace, viewer(), refused, now());
         pages.push((format!("trace-{name}"), page.render().unwrap()));
     }
     let mut member = viewer();
     member.is_owner = false;
     let (_, trace, _) = traces().swap_remove(0);
-    let page = TracePage::new(&portal(), &active, &trace, member.clone(), None, now());
+    let page = TracePage::new(&trace, member.clone(), None, now());
     pages.push(("trace-member".to_owned(), page.render().unwrap()));
 
     let counts = [

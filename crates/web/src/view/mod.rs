@@ -1,11 +1,14 @@
 //! What pages show, ready to print: numbers, money, times and sentences are made here, so that templates hold no logic.
 
+pub mod asked;
 pub mod chart;
 pub mod connect;
 pub mod dashboard;
 pub mod facts;
 pub mod failures;
 pub mod format;
+pub mod funnel;
+pub mod gifts;
 pub mod health;
 pub mod landing;
 pub mod orphans;
@@ -13,6 +16,7 @@ pub mod pill;
 pub mod portals;
 pub mod problem;
 pub mod progress;
+pub mod range;
 pub mod reasons;
 pub mod reassociate;
 pub mod rules;
@@ -20,10 +24,13 @@ pub mod run;
 pub mod runs;
 pub mod shell;
 pub mod stats;
+pub mod story;
 pub mod tabs;
 pub mod trace;
 mod why;
 
+#[cfg(test)]
+mod gifts_samples;
 #[cfg(test)]
 mod linking_samples;
 #[cfg(test)]

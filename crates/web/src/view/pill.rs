@@ -1,5 +1,6 @@
 //! One word with a colour.
 
+use domain::Status;
 use domain::run::RunState;
 
 /// `templates/components/pill.html`.
@@ -12,6 +13,21 @@ pub struct Pill {
 }
 
 impl Pill {
+    /// A gift's status.
+    pub fn of_status(status: Status) -> Self {
+        let tone = match status {
+            Status::Redeemed | Status::Donated => "good",
+            Status::Opened => "busy",
+            Status::Undelivered => "bad",
+            Status::Refunded | Status::Expired => "warn",
+            Status::Scheduled | Status::Sent | Status::Delivered | Status::Other => "idle",
+        };
+        Self {
+            word: status.label(),
+            tone,
+        }
+    }
+
     /// How a run stands or ended; `failed` is how many rows it could not bring through.
     pub fn of_run(state: RunState, failed: i64) -> Self {
         let (word, tone) = match state {

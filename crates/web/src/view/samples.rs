@@ -55,6 +55,7 @@ pub(super) fn portal() -> PortalSummary {
         organization: Some("Northwind Traders".to_owned()),
         time_zone: chrono_tz::America::New_York,
         ui_domain: "app.hubspot.com".to_owned(),
+        object_type: Some("2-1234567".to_owned()),
         thnks_connected: true,
     }
 }
@@ -213,7 +214,7 @@ fn active() -> Dashboard {
             statistics: statistics(1),
             funnel: funnel(4_870),
             months: months(A_YEAR),
-            before: Some(statistics(2)),
+            before: None,
         },
         optional_missing: Vec::new(),
     }
@@ -575,6 +576,20 @@ fn pages() -> Vec<(String, String)> {
         let page = DashboardPage::new(&dashboard, viewer(), Range::default(), now());
         pages.push((format!("dashboard-{name}"), page.render().unwrap()));
     }
+    let mut compared = active();
+    compared.overview.before = Some(statistics(2));
+    let month = Range {
+        from: now().date_naive().checked_sub_days(chrono::Days::new(29)),
+        to: None,
+    };
+    let page = DashboardPage::new(&compared, viewer(), month, now());
+    pages.push(("dashboard-month".to_owned(), page.render().unwrap()));
+    let days = Range {
+        from: now().date_naive().checked_sub_days(chrono::Days::new(20)),
+        to: Some(now().date_naive()),
+    };
+    let page = DashboardPage::new(&compared, viewer(), days, now());
+    pages.push(("dashboard-days".to_owned(), page.render().unwrap()));
     let member = Viewer {
         is_owner: false,
         ..viewer()
@@ -584,6 +599,7 @@ fn pages() -> Vec<(String, String)> {
     run_pages(&mut pages, &member);
     failure_pages(&mut pages, &member);
     pages.extend(super::linking_samples::pages());
+    pages.extend(super::gifts_samples::pages());
     let mut fresh = portal();
     fresh.thnks_connected = false;
     for (name, viewer, error) in [

@@ -7,14 +7,15 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use domain::association::{Decision, Outcome, PartOutcome};
-use domain::portal::{PortalState, PortalStatus};
+use domain::portal::PortalState;
 use domain::{HubId, RecordId, TransactionId};
 use serde_json::{Value, json};
 
 use super::facts::{Fact, FactValue};
-use super::format::{self, Moment, Money};
+use super::format::{self, Moment};
 use super::pill::Pill;
 use super::shell::{Shell, Viewer};
+use super::story::{self, AttemptLine, EventLine};
 use super::tabs::{Place, Tab, tabs};
 use super::why::{kind, next, part, pill, sentence};
 
@@ -56,8 +57,16 @@ pub struct TracePage {
     pub candidates: Vec<CandidateLine>,
     /// What the record is linked to.
     pub links: Vec<Fact>,
-    /// The gift in a few lines.
+    /// The gift, line by line.
     pub gift: Vec<Fact>,
+    /// The sender's words.
+    pub message: Option<String>,
+    /// What happened to it.
+    pub timeline: Vec<EventLine>,
+    /// What was done to bring it to HubSpot.
+    pub attempts: Vec<AttemptLine>,
+    /// The key of the failure that can be tried again.
+    pub retry: Option<String>,
     /// The decision in a few lines.
     pub decision: Vec<Fact>,
     /// Whether "Look now" makes sense.
@@ -153,14 +162,18 @@ const DEAL: &str = "0-3";
 impl TracePage {
     /// The page of `trace`, for `viewer`; with a form that was `refused`.
     pub fn new(
-        portal: &PortalSummary,
-        status: &PortalStatus,
         trace: &Trace,
         viewer: Viewer,
         refused: Option<Refused>,
         now: DateTime<Utc>,
     ) -> Self {
-        let (gift, zone) = (&trace.gift, portal.time_zone);
+        let Trace {
+            gift,
+            portal,
+            status,
+            ..
+        } = trace;
+        let zone = portal.time_zone;
         let path = format!("/portals/{}", portal.hub_id);
         let (csrf_token, is_owner) = (viewer.csrf_token.clone(), viewer.is_owner);
         let decision = gift.decision.as_ref();
@@ -187,8 +200,12 @@ impl TracePage {
             candidates: decision
                 .map(|one| candidates(one, gift.contact, portal, now))
                 .unwrap_or_default(),
-            links: links(trace, portal),
-            gift: facts(trace, now, zone),
+            links: links(trace),
+            gift: story::facts(trace, &path, now),
+            message: trace.transaction.message.clone(),
+            timeline: story::timeline(trace, now),
+            attempts: story::attempts(trace, &path, now),
+            retry: gift.failure.as_ref().map(|_| gift.id.to_string()),
             decision: decision_facts(trace, &path, now, zone),
             can_look: has_recipient && gift.contact.is_none() && gift.record.is_some(),
             can_add_alias: has_recipient && gift.contact.is_none(),
@@ -255,10 +272,19 @@ fn candidates(
 }
 
 /// What the record is linked to, each with its page in HubSpot.
-fn links(trace: &Trace, portal: &PortalSummary) -> Vec<Fact> {
-    let gift = &trace.gift;
+fn links(trace: &Trace) -> Vec<Fact> {
+    let Trace { gift, portal, .. } = trace;
     let decision = gift.decision.as_ref();
     let mut links = Vec::new();
+    links.push(match (gift.record, &portal.object_type) {
+        (Some(id), Some(object_type)) => Fact::link(
+            "Record",
+            id.to_string(),
+            in_hubspot(portal, object_type, id),
+        ),
+        (Some(id), None) => Fact::text("Record", id.to_string()),
+        (None, _) => Fact::text("Record", "None yet"),
+    });
     links.push(match gift.contact {
         Some(id) => Fact::link("Contact", id.to_string(), in_hubspot(portal, CONTACT, id)),
         None => Fact::text("Contact", "None"),
@@ -287,36 +313,6 @@ fn links(trace: &Trace, portal: &PortalSummary) -> Vec<Fact> {
     links
 }
 
-fn facts(trace: &Trace, now: DateTime<Utc>, zone: Tz) -> Vec<Fact> {
-    let gift = &trace.gift;
-    let mut facts = Vec::new();
-    let erased = gift.erased_at.is_some();
-    let recipient = gift.recipient_name.clone().unwrap_or_else(|| {
-        let words = if erased { "Erased" } else { "Unknown" };
-        words.to_owned()
-    });
-    facts.push(Fact::text("Recipient", recipient));
-    for (name, value) in [
-        ("E-mail", &gift.recipient.email),
-        ("Telephone", &gift.recipient.phone),
-    ] {
-        facts.extend(value.clone().map(|value| Fact::text(name, value)));
-    }
-    facts.extend(
-        gift.sender_name
-            .clone()
-            .map(|name| Fact::text("Sender", name)),
-    );
-    if let (Some(amount), Some(currency)) = (&gift.amount, &gift.currency) {
-        let money = Money::new(&amount.to_string(), currency);
-        facts.push(Fact::text("Value", money.to_string()));
-    }
-    facts.push(Fact::text("Status", gift.status.clone()));
-    facts.push(Fact::at("Sent", Moment::new(gift.counted_at, now, zone)));
-    facts.push(Fact::text("Transaction", gift.id.as_str()));
-    facts
-}
-
 fn decision_facts(trace: &Trace, path: &str, now: DateTime<Utc>, zone: Tz) -> Vec<Fact> {
     let Some(decision) = &trace.gift.decision else {
         return Vec::new();
@@ -335,8 +331,8 @@ fn decision_facts(trace: &Trace, path: &str, now: DateTime<Utc>, zone: Tz) -> Ve
 }
 
 /// The same for scripts.
-pub fn to_json(portal: &PortalSummary, trace: &Trace) -> Value {
-    let gift = &trace.gift;
+pub fn to_json(trace: &Trace) -> Value {
+    let Trace { gift, portal, .. } = trace;
     let decision = gift.decision.as_ref();
     json!({
         "transaction_id": gift.id,

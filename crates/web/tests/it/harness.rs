@@ -37,6 +37,7 @@ pub const OTHER: (&str, &str) = (
 );
 
 pub struct World {
+    scratch: ScratchDatabase,
     pub app: App,
     pub db: store::Db,
     pub router: Router,
@@ -140,6 +141,7 @@ pub async fn world_at(public_url: &str) -> World {
     );
     let shutdown = CancellationToken::new();
     World {
+        scratch,
         router: web::router(app.clone(), shutdown.clone()),
         app,
         db,
@@ -231,6 +233,11 @@ impl World {
             .split_once("name=\"csrf_token\" value=\"")
             .unwrap();
         rest.split('"').next().unwrap().to_owned()
+    }
+
+    /// Every row of a table of the portal.
+    pub async fn rows(&self, table: &str) -> Vec<serde_json::Value> {
+        self.scratch.rows(table, scope()).await
     }
 
     /// The portal's `status.json`.

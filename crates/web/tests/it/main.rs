@@ -7,6 +7,7 @@
 )]
 
 mod failures;
+mod gifts;
 mod harness;
 mod install;
 mod linking;

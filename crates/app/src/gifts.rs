@@ -1,0 +1,295 @@
+//! The list of gifts: by any filter, a page at a time, and all of it as rows for a file.
+
+use domain::portal::PortalStatus;
+use domain::statistics::Range;
+use domain::{Status, Transaction, TransactionId, search};
+use serde_json::json;
+use store::PortalScope;
+pub use store::gifts::{Filter, Line, Link, Order, Place, Reached};
+
+use crate::days::midnight;
+use crate::portals::PortalSummary;
+use crate::session::Session;
+use crate::{App, Error, statistics, status};
+
+/// Gifts of a page.
+pub const PAGE: i64 = 50;
+/// How far gifts are counted where no roll-up knows their number.
+const COUNTED: i64 = 1_000;
+/// Types to choose from.
+const TYPES: i64 = 200;
+/// Gifts that an export reads at a time.
+const EXPORT_PAGE: i64 = 1_000;
+
+/// What a person looks for: the filter in the words of a form.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Words, or a transaction's id.
+    pub text: String,
+    /// The days, in the portal's time zone.
+    pub days: Range,
+    /// The rest; its words and times are made from the above.
+    pub filter: Filter,
+    /// The order.
+    pub order: Order,
+}
+
+/// How many gifts there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// So many.
+    Exactly(i64),
+    /// More than this.
+    MoreThan(i64),
+}
+
+/// A page of the list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The portal.
+    pub portal: PortalSummary,
+    /// Where it stands.
+    pub status: PortalStatus,
+    /// The gifts.
+    pub lines: Vec<Line>,
+    /// Whether others come before them.
+    pub has_before: bool,
+    /// Whether others come after them.
+    pub has_after: bool,
+    /// How many there are in all; known on the first page.
+    pub count: Option<Count>,
+    /// The types to choose from.
+    pub types: Vec<String>,
+    /// The gift whose id the text is.
+    pub exact: Option<TransactionId>,
+}
+
+/// The page of what is `wanted` that begins at `place`.
+pub async fn list(
+    app: &App,
+    scope: PortalScope,
+    wanted: &Wanted,
+    place: &Place,
+) -> Result<Page, Error> {
+    let mut tx = app.db.begin(scope).await?;
+    let portal = store::portals::find(&mut tx, scope)
+        .await?
+        .ok_or(Error::NotConnected)?;
+    let counters = store::statistics::find_counters(&mut tx, scope).await?;
+    let status = status::read_with(&mut tx, scope, &portal, &counters).await?;
+    let portal = PortalSummary::of(scope, &portal);
+    let filter = filter(wanted, &portal);
+    let types = app
+        .types
+        .or_read(scope, counters.version, (), async {
+            store::gifts::list_types(&mut tx, scope, TYPES).await
+        })
+        .await?
+        .to_vec();
+    let id =
+        Some(wanted.text.trim()).filter(|id| !id.is_empty() && !id.contains(char::is_whitespace));
+    let exact = match id.map(|id| TransactionId(id.to_owned())) {
+        Some(id) if store::gifts::exists(&mut tx, scope, &id).await? => Some(id),
+        _ => None,
+    };
+    if !wanted.text.trim().is_empty() && filter.terms.is_empty() {
+        // Nothing of it is a word.
+        return Ok(Page {
+            portal,
+            status,
+            lines: Vec::new(),
+            has_before: false,
+            has_after: false,
+            count: Some(Count::Exactly(0)),
+            types,
+            exact,
+        });
+    }
+    // One more than is shown tells whether there are others.
+    let mut lines =
+        store::gifts::list(&mut tx, scope, &filter, wanted.order, place, PAGE + 1).await?;
+    let shown = usize::try_from(PAGE).unwrap_or(usize::MAX);
+    let has_more = lines.len() > shown;
+    let (has_before, has_after) = match place {
+        Place::Start => (false, has_more),
+        Place::After(_) => (true, has_more),
+        Place::Before(_) => (has_more, true),
+    };
+    if has_more {
+        if matches!(place, Place::Before(_)) {
+            lines.remove(0);
+        } else {
+            lines.truncate(shown);
+        }
+    }
+    let count = match place {
+        Place::Start if !has_more => Some(Count::Exactly(count_of(lines.len()))),
+        Place::Start => {
+            Some(count(app, &mut tx, scope, &portal, wanted, &filter, &counters).await?)
+        }
+        _ => None,
+    };
+    Ok(Page {
+        portal,
+        status,
+        lines,
+        has_before,
+        has_after,
+        count,
+        types,
+        exact,
+    })
+}
+
+/// The filter with its words and times.
+fn filter(wanted: &Wanted, portal: &PortalSummary) -> Filter {
+    let zone = portal.time_zone;
+    Filter {
+        terms: search::terms(&wanted.text),
+        from: wanted.days.from.map(|day| midnight(day, zone)),
+        until: wanted
+            .days
+            .to
+            .and_then(|day| day.succ_opt())
+            .map(|day| midnight(day, zone)),
+        ..wanted.filter.clone()
+    }
+}
+
+/// Exact where the roll-ups know the number, counted up to a bound where the ledger is asked.
+async fn count(
+    app: &App,
+    tx: &mut store::Tx,
+    scope: PortalScope,
+    portal: &PortalSummary,
+    wanted: &Wanted,
+    filter: &Filter,
+    counters: &store::statistics::Counters,
+) -> Result<Count, Error> {
+    let Filter {
+        terms,
+        status,
+        reached,
+        gift_type,
+        sender,
+        link,
+        failed,
+        from: _,
+        until: _,
+        currency,
+        least,
+        most,
+    } = filter;
+    let asks_ledger = !terms.is_empty()
+        || sender.is_some()
+        || link.is_some()
+        || *failed
+        || least.is_some()
+        || most.is_some()
+        || wanted.order == Order::Lowest;
+    if asks_ledger {
+        let counted = store::gifts::count(tx, scope, filter, COUNTED + 1).await?;
+        return Ok(if counted > COUNTED {
+            Count::MoreThan(COUNTED)
+        } else {
+            Count::Exactly(counted)
+        });
+    }
+    let zone = portal.time_zone;
+    let totals = statistics::totals(app, tx, scope, zone, counters, wanted.days).await?;
+    let sum = totals
+        .iter()
+        .filter(|total| status.is_none_or(|status| total.status == status))
+        .filter(|total| gift_type.is_none() || total.gift_type == *gift_type)
+        .filter(|total| currency.is_none() || total.currency == *currency)
+        .map(|total| match reached {
+            Some(_) if total.status == Status::Scheduled => 0,
+            None | Some(Reached::Sent) => total.transactions,
+            Some(Reached::Step(step)) => total.reached(*step),
+        })
+        .sum();
+    Ok(Count::Exactly(sum))
+}
+
+/// A gift as a file has it: all of what HubSpot shows, and what it is linked to.
+#[derive(Debug, Clone)]
+pub struct Exported {
+    /// The transaction.
+    pub transaction: Transaction,
+    /// What the list shows of it.
+    pub line: Line,
+}
+
+/// Notes that somebody takes the list with them.
+pub async fn begin_export(app: &App, session: &Session, wanted: &Wanted) -> Result<(), Error> {
+    let scope = *session.scope();
+    let Filter {
+        status,
+        gift_type,
+        sender,
+        link,
+        failed,
+        ..
+    } = &wanted.filter;
+    let status = status.map(Status::as_str);
+    // Which filters, without the names and addresses that some of them hold.
+    let detail = json!({
+        "searched": !wanted.text.is_empty(),
+        "from": wanted.days.from,
+        "to": wanted.days.to,
+        "status": status,
+        "by_type": gift_type.is_some(),
+        "by_sender": sender.is_some(),
+        "by_link": link.is_some(),
+        "failed": failed,
+    });
+    let mut tx = app.db.begin(scope).await?;
+    store::audit::insert(
+        &mut tx,
+        scope,
+        &session.actor(),
+        "gifts.export",
+        &detail,
+        app.now(),
+    )
+    .await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(())
+}
+
+/// The next gifts of an export, after a gift when it is given; none at the end. Each step is a transaction of its own, so
+/// that a slow reader holds nothing open.
+pub async fn export(
+    app: &App,
+    scope: PortalScope,
+    portal: &PortalSummary,
+    wanted: &Wanted,
+    after: Option<&TransactionId>,
+) -> Result<Vec<Exported>, Error> {
+    let filter = filter(wanted, portal);
+    if !wanted.text.trim().is_empty() && filter.terms.is_empty() {
+        return Ok(Vec::new());
+    }
+    let place = after.map_or(Place::Start, |id| Place::After(id.clone()));
+    let mut tx = app.db.begin(scope).await?;
+    let lines =
+        store::gifts::list(&mut tx, scope, &filter, wanted.order, &place, EXPORT_PAGE).await?;
+    let ids: Vec<String> = lines.iter().map(|line| line.id.0.clone()).collect();
+    let mut known: std::collections::HashMap<TransactionId, Transaction> =
+        store::transactions::find_all(&mut tx, scope, &ids)
+            .await?
+            .into_iter()
+            .map(|row| (row.transaction.id.clone(), row.transaction))
+            .collect();
+    Ok(lines
+        .into_iter()
+        .filter_map(|line| {
+            let transaction = known.remove(&line.id)?;
+            Some(Exported { transaction, line })
+        })
+        .collect())
+}
+
+fn count_of(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,369 @@
+//! The list of gifts by any filter and in four orders, a page at a time. A page begins beside a gift, not after a number of
+//! them, so the last page costs what the first does. The statements are put together at run time, which the checked
+//! macros cannot do: a test runs every filter in every order.
+
+use chrono::{DateTime, Utc};
+use domain::pace::Step;
+use domain::{RecordId, Status, TransactionId};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use sqlx::postgres::PgRow;
+use sqlx::{Postgres, QueryBuilder, Row};
+
+use crate::{Conn, Error, PortalScope};
+
+/// Which gifts. Every filter that is set narrows the list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Beginnings of words, each of which one of the gift's words has ([`domain::search::terms`]).
+    pub terms: Vec<String>,
+    /// Its status now.
+    pub status: Option<Status>,
+    /// Whether it was sent, and how far it got at least.
+    pub reached: Option<Reached>,
+    /// Its type, the first 255 characters.
+    pub gift_type: Option<String>,
+    /// Its sender ([`domain::Transaction::sender_key`]).
+    pub sender: Option<String>,
+    /// Whether it has a contact.
+    pub link: Option<Link>,
+    /// Only those that HubSpot refused.
+    pub failed: bool,
+    /// Placed at this moment or later.
+    pub from: Option<DateTime<Utc>>,
+    /// Placed before this moment.
+    pub until: Option<DateTime<Utc>>,
+    /// In this currency.
+    pub currency: Option<String>,
+    /// Of this amount or more.
+    pub least: Option<Decimal>,
+    /// Of this amount or less.
+    pub most: Option<Decimal>,
+}
+
+/// How far a gift got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reached {
+    /// It has left `scheduled`.
+    Sent,
+    /// It took this step, or a later one.
+    Step(Step),
+}
+
+/// Whether a gift has a contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// It has.
+    Linked,
+    /// Its record has none.
+    Orphan,
+}
+
+/// The order of the list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The latest first.
+    #[default]
+    Newest,
+    /// The earliest first.
+    Oldest,
+    /// The greatest amount first, whatever its currency; those without one last.
+    Highest,
+    /// The smallest amount first; those without one are left out.
+    Lowest,
+}
+
+/// Where a page begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// At the beginning.
+    Start,
+    /// Right after this gift.
+    After(TransactionId),
+    /// Right before this gift.
+    Before(TransactionId),
+}
+
+/// A gift as the list shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The transaction.
+    pub id: TransactionId,
+    /// Name of the gift.
+    pub gift_name: Option<String>,
+    /// Its type.
+    pub gift_type: Option<String>,
+    /// Its amount.
+    pub amount: Option<Decimal>,
+    /// ISO 4217 code.
+    pub currency: Option<String>,
+    /// Who gave.
+    pub sender_name: Option<String>,
+    /// Who got.
+    pub recipient_name: Option<String>,
+    /// The recipient's address, without one the number.
+    pub recipient: Option<String>,
+    /// Its status.
+    pub status: Status,
+    /// By which time it is placed.
+    pub counted_at: DateTime<Utc>,
+    /// Its record in HubSpot.
+    pub record: Option<RecordId>,
+    /// Its contact.
+    pub contact: Option<RecordId>,
+    /// Whether somebody has looked for a contact.
+    pub is_looked_at: bool,
+    /// Whether HubSpot refused the record.
+    pub is_failed: bool,
+    /// Whether the recipient's data was erased.
+    pub is_erased: bool,
+}
+
+const COLUMNS: &str = "SELECT t.transaction_id, left(t.gift_name, 200) AS gift_name, t.type_key, t.amount, t.currency,
+    left(t.sender_name, 200) AS sender_name, left(t.recipient_name, 200) AS recipient_name,
+    coalesce(t.recipient_email, t.recipient_phone) AS recipient, t.status, t.counted_at, t.record_id, t.contact_id,
+    t.association_outcome IS NOT NULL AS is_looked_at, t.failure_reason IS NOT NULL AS is_failed,
+    t.erased_at IS NOT NULL AS is_erased ";
+
+impl Order {
+    /// The column it goes by, and whether it goes down.
+    fn by(self) -> (&'static str, bool) {
+        match self {
+            Self::Newest => ("counted_at", true),
+            Self::Oldest => ("counted_at", false),
+            Self::Highest => ("value_key", true),
+            Self::Lowest => ("value_key", false),
+        }
+    }
+}
+
+/// Up to `limit` gifts of `filter` from `place` on, in this order.
+pub async fn list(
+    conn: &mut Conn,
+    scope: PortalScope,
+    filter: &Filter,
+    order: Order,
+    place: &Place,
+    limit: i64,
+) -> Result<Vec<Line>, Error> {
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    push_from(&mut query, scope, filter);
+    let (column, is_down) = order.by();
+    // A page before a gift is read backwards and turned round.
+    let reads_down = is_down != matches!(place, Place::Before(_));
+    if let Place::After(id) | Place::Before(id) = place {
+        let sign = if reads_down { "<" } else { ">" };
+        query.push(format!(" AND (t.{column}, t.transaction_id) {sign} (SELECT {column}, transaction_id FROM transactions WHERE hub_id = "));
+        query.push_bind(scope.hub_id().0);
+        query
+            .push(" AND transaction_id = ")
+            .push_bind(id.as_str().to_owned())
+            .push(")");
+    }
+    if order == Order::Lowest {
+        query.push(" AND t.value_key >= 0");
+    }
+    let direction = if reads_down { "DESC" } else { "ASC" };
+    query.push(format!(
+        " ORDER BY t.{column} {direction}, t.transaction_id {direction} LIMIT "
+    ));
+    query.push_bind(limit);
+    // Which index is right depends on the values, so each statement is planned for its own.
+    let rows = query.build().persistent(false).fetch_all(conn).await?;
+    let mut lines = rows
+        .iter()
+        .map(line)
+        .collect::<Result<Vec<_>, sqlx::Error>>()?;
+    if matches!(place, Place::Before(_)) {
+        lines.reverse();
+    }
+    Ok(lines)
+}
+
+/// How many gifts of `filter` there are, counted up to `limit`.
+pub async fn count(
+    conn: &mut Conn,
+    scope: PortalScope,
+    filter: &Filter,
+    limit: i64,
+) -> Result<i64, Error> {
+    let mut query = QueryBuilder::<Postgres>::new("SELECT count(*) FROM (SELECT ");
+    push_from(&mut query, scope, filter);
+    query.push(" LIMIT ").push_bind(limit).push(") AS counted");
+    let row = query.build().persistent(false).fetch_one(conn).await?;
+    Ok(row.try_get(0)?)
+}
+
+/// Whether there is a gift with this id.
+pub async fn exists(
+    conn: &mut Conn,
+    scope: PortalScope,
+    id: &TransactionId,
+) -> Result<bool, Error> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM transactions WHERE hub_id = $1 AND transaction_id = $2) AS "found!""#,
+        scope.hub_id().0,
+        id.as_str()
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(found)
+}
+
+/// Every status event of a gift that was ever seen, in the order in which they happened: status, when it happened, when it
+/// was first seen here.
+pub async fn list_events(
+    conn: &mut Conn,
+    scope: PortalScope,
+    id: &TransactionId,
+) -> Result<Vec<(String, DateTime<Utc>, DateTime<Utc>)>, Error> {
+    let rows = sqlx::query!(
+        "SELECT status, happened_at, seen_at FROM status_events
+         WHERE hub_id = $1 AND transaction_id = $2 ORDER BY happened_at, status",
+        scope.hub_id().0,
+        id.as_str()
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.status, row.happened_at, row.seen_at))
+        .collect())
+}
+
+/// The types of the portal's gifts, by name, at most `limit`.
+pub async fn list_types(
+    conn: &mut Conn,
+    scope: PortalScope,
+    limit: i64,
+) -> Result<Vec<String>, Error> {
+    let types = sqlx::query_scalar!(
+        r#"SELECT gift_type AS "gift_type!" FROM daily_totals WHERE hub_id = $1 AND gift_type IS NOT NULL
+         GROUP BY gift_type HAVING sum(transactions) > 0 ORDER BY gift_type LIMIT $2"#,
+        scope.hub_id().0,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(types)
+}
+
+/// ` FROM … WHERE …` of the filter; the transactions are `t`.
+fn push_from(query: &mut QueryBuilder<Postgres>, scope: PortalScope, filter: &Filter) {
+    let hub_id = scope.hub_id().0;
+    query.push(" FROM transactions AS t");
+    if !filter.terms.is_empty() {
+        query.push(" JOIN (");
+        for (at, term) in filter.terms.iter().enumerate() {
+            query.push(if at == 0 { "" } else { " INTERSECT " });
+            query.push("SELECT counted_at, transaction_id FROM gift_words WHERE hub_id = ");
+            query.push_bind(hub_id);
+            query.push(" AND word >= ").push_bind(term.clone());
+            query
+                .push(" AND word < ")
+                .push_bind(format!("{term}{}", char::MAX));
+            push_times(query, "", filter);
+        }
+        // One gift has several words that begin alike.
+        let grouped = if filter.terms.len() == 1 {
+            " GROUP BY counted_at, transaction_id"
+        } else {
+            ""
+        };
+        query.push(grouped);
+        query.push(") AS found ON t.transaction_id = found.transaction_id");
+    }
+    query.push(" WHERE t.hub_id = ").push_bind(hub_id);
+    push_times(query, "t.", filter);
+    if let Some(status) = filter.status {
+        query.push(" AND t.status = ").push_bind(status.as_str());
+    }
+    match filter.reached {
+        Some(Reached::Sent) => {
+            query.push(" AND t.status <> 'scheduled'");
+        }
+        Some(Reached::Step(step)) => {
+            query.push(format!(
+                " AND t.{} AND t.status <> 'scheduled'",
+                step.as_str()
+            ));
+        }
+        None => {}
+    }
+    if let Some(gift_type) = &filter.gift_type {
+        query
+            .push(" AND t.type_key = ")
+            .push_bind(gift_type.clone());
+    }
+    if let Some(sender) = &filter.sender {
+        query.push(" AND t.sender_key = ").push_bind(sender.clone());
+    }
+    match filter.link {
+        Some(Link::Linked) => query.push(" AND t.contact_id IS NOT NULL"),
+        Some(Link::Orphan) => query.push(
+            " AND t.contact_id IS NULL AND t.record_id IS NOT NULL AND t.association_outcome IS NOT NULL",
+        ),
+        None => query,
+    };
+    if filter.failed {
+        query.push(
+            " AND t.failure_reason IS NOT NULL AND t.dismissed_hash IS DISTINCT FROM t.desired_hash",
+        );
+    }
+    if let Some(currency) = &filter.currency {
+        query.push(" AND t.currency = ").push_bind(currency.clone());
+    }
+    if let Some(least) = filter.least {
+        query
+            .push(" AND t.value_key >= ")
+            .push_bind(value_key(least).max(0));
+    }
+    if let Some(most) = filter.most {
+        query.push(" AND t.value_key BETWEEN 0 AND ");
+        query.push_bind(value_key(most));
+    }
+}
+
+fn push_times(query: &mut QueryBuilder<Postgres>, table: &str, filter: &Filter) {
+    if let Some(from) = filter.from {
+        query
+            .push(format!(" AND {table}counted_at >= "))
+            .push_bind(from);
+    }
+    if let Some(until) = filter.until {
+        query
+            .push(format!(" AND {table}counted_at < "))
+            .push_bind(until);
+    }
+}
+
+/// An amount as the column `value_key` writes it.
+fn value_key(amount: Decimal) -> i64 {
+    amount
+        .checked_mul(Decimal::from(10_000))
+        .and_then(|ten_thousandths| ten_thousandths.round().to_i64())
+        .unwrap_or(i64::MAX)
+}
+
+fn line(row: &PgRow) -> Result<Line, sqlx::Error> {
+    let status: &str = row.try_get("status")?;
+    let record: Option<i64> = row.try_get("record_id")?;
+    let contact: Option<i64> = row.try_get("contact_id")?;
+    Ok(Line {
+        id: TransactionId(row.try_get("transaction_id")?),
+        gift_name: row.try_get("gift_name")?,
+        gift_type: row.try_get("type_key")?,
+        amount: row.try_get("amount")?,
+        currency: row.try_get("currency")?,
+        sender_name: row.try_get("sender_name")?,
+        recipient_name: row.try_get("recipient_name")?,
+        recipient: row.try_get("recipient")?,
+        status: Status::from_source(status),
+        counted_at: row.try_get("counted_at")?,
+        record: record.map(RecordId),
+        contact: contact.map(RecordId),
+        is_looked_at: row.try_get("is_looked_at")?,
+        is_failed: row.try_get("is_failed")?,
+        is_erased: row.try_get("is_erased")?,
+    })
+}
