@@ -44,12 +44,12 @@ impl Session {
 pub async fn find(app: &App, token: &str) -> Result<Option<Session>, Error> {
     let token_hash = tokens::hash(token);
     let mut tx = app.db.begin_unscoped().await?;
-    let found = store::sessions::find(&mut tx, &token_hash, app.now()).await?;
+    let Some(found) = store::sessions::find(&mut tx, &token_hash, app.now()).await? else {
+        return Ok(None);
+    };
+    let member = store::members::enter(&mut tx, found.scope, found.user_id).await?;
     tx.commit().await.map_err(store::Error::from)?;
-    let Some(found) = found else { return Ok(None) };
-    let mut tx = app.db.begin(found.scope).await?;
-    let Some((role, email)) = store::members::find(&mut tx, found.scope, found.user_id).await?
-    else {
+    let Some((role, email)) = member else {
         return Ok(None);
     };
     Ok(Some(Session {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 
 use crate::{Error, PortalScope, migrate};
@@ -41,18 +42,27 @@ impl Db {
 
     /// A transaction that sees and changes the rows of one portal only.
     pub async fn begin(&self, scope: PortalScope) -> Result<Tx, Error> {
-        let mut tx = self.begin_unscoped().await?;
-        enter(&mut tx, scope).await?;
-        Ok(tx)
+        // In one go with the beginning: every page and every step of a run begins so.
+        let statement = format!("BEGIN; SET LOCAL app.hub_id = '{}'", scope.hub_id());
+        self.begin_by(Some(AssertSqlSafe(statement))).await
     }
 
     /// A transaction for what belongs to no portal: setup links, install states, sessions, the boards of the dispatcher.
     pub async fn begin_unscoped(&self) -> Result<Tx, Error> {
+        self.begin_by(None).await
+    }
+
+    async fn begin_by(&self, statement: Option<AssertSqlSafe<String>>) -> Result<Tx, Error> {
         // Callers are dropped when a browser goes away or a lease is lost. sqlx forgets a BEGIN whose answer nobody waits for:
         // the connection would go back to the pool within a transaction, and in it of the portal before. A task of its
         // own is not dropped, and a transaction that nobody takes is rolled back.
         let pool = self.pool.clone();
-        let begun = tokio::spawn(async move { pool.begin().await });
+        let begun = tokio::spawn(async move {
+            match statement {
+                Some(statement) => pool.begin_with(statement).await,
+                None => pool.begin().await,
+            }
+        });
         Ok(begun.await.map_err(|_| sqlx::Error::WorkerCrashed)??)
     }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::{HubId, UserId};
 
-use crate::{Conn, Error, PortalScope};
+use crate::{Conn, Error, PortalScope, db};
 
 /// What a member may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,16 @@ pub async fn find(
     .await?;
     row.map(|row| Ok((Role::from_stored(&row.role)?, row.email)))
         .transpose()
+}
+
+/// The same in a transaction that began unscoped: from here on it is this portal's.
+pub async fn enter(
+    conn: &mut Conn,
+    scope: PortalScope,
+    user_id: UserId,
+) -> Result<Option<(Role, Option<String>)>, Error> {
+    db::enter(conn, scope).await?;
+    find(conn, scope, user_id).await
 }
 
 /// The portals that this person belongs to: membership is the proof. Begin the transaction unscoped: the person's own rows are all it sees.
