@@ -6,6 +6,7 @@
 use std::sync::OnceLock;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::HubId;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::sync::Mutex;
@@ -126,16 +127,24 @@ impl ScratchDatabase {
     pub async fn rows(&self, table: &str, scope: PortalScope) -> Vec<serde_json::Value> {
         let mut owner = self.owner().await;
         let mut tx = owner.begin().await.expect("a transaction");
-        sqlx::query("SELECT set_config('app.hub_id', $1, true)")
-            .bind(scope.hub_id().to_string())
-            .execute(&mut *tx)
-            .await
-            .expect("the portal is entered");
+        enter(&mut tx, scope).await;
         let sql = format!("SELECT to_jsonb(t) FROM {table} AS t");
         sqlx::query_scalar(AssertSqlSafe(sql))
             .fetch_all(&mut *tx)
             .await
             .expect("the rows of a table")
+    }
+
+    /// Makes a portal one whose history is not in yet.
+    pub async fn forget_backfill(&self, scope: PortalScope) {
+        let mut owner = self.owner().await;
+        let mut tx = owner.begin().await.expect("a transaction");
+        enter(&mut tx, scope).await;
+        sqlx::query("UPDATE portals SET backfilled_at = NULL")
+            .execute(&mut *tx)
+            .await
+            .expect("the backfill is forgotten");
+        tx.commit().await.expect("the backfill is forgotten");
     }
 
     /// Makes every gift of a portal one that HubSpot has and that is linked; one in `orphans_every` has no contact, and one in
@@ -240,11 +249,7 @@ impl ScratchDatabase {
             .expect("the board");
         for hub_id in portals {
             let mut tx = owner.begin().await.expect("a transaction");
-            sqlx::query("SELECT set_config('app.hub_id', $1, true)")
-                .bind(hub_id.to_string())
-                .execute(&mut *tx)
-                .await
-                .expect("the portal is entered");
+            enter(&mut tx, PortalScope::from_operator(HubId(hub_id))).await;
             sqlx::query("UPDATE portal_leases SET lease_until = now() - interval '1 s'")
                 .execute(&mut *tx)
                 .await

@@ -235,6 +235,11 @@ impl World {
         rest.split('"').next().unwrap().to_owned()
     }
 
+    /// Makes the portal one whose history is not in yet.
+    pub async fn forget_backfill(&self) {
+        self.scratch.forget_backfill(scope()).await;
+    }
+
     /// Every row of a table of the portal.
     pub async fn rows(&self, table: &str) -> Vec<serde_json::Value> {
         self.scratch.rows(table, scope()).await

@@ -15,3 +15,4 @@ mod pages;
 mod routes;
 mod runs;
 mod serve;
+mod states;
