@@ -2,7 +2,7 @@
 //!
 //! Read in this order: who and what ([`ids`], [`status`], [`transaction`]), what HubSpot shows of it ([`record`],
 //! [`matching`], [`association`]), what HubSpot tells of contacts ([`event`]), what the
-//! admin sees ([`money`], [`statistics`], [`pace`], [`portal`]) and looks for ([`search`]), and how work is named and
+//! admin sees ([`money`], [`statistics`], [`pace`], [`reports`], [`refunds`], [`portal`]) and looks for ([`search`]), and how work is named and
 //! spread ([`run`], [`schedule`]).
 
 pub mod association;
@@ -16,6 +16,8 @@ pub mod pace;
 pub mod phone;
 pub mod portal;
 pub mod record;
+pub mod refunds;
+pub mod reports;
 pub mod run;
 pub mod schedule;
 pub mod scopes;
