@@ -64,7 +64,9 @@
     const ink = colour("--ink-faint");
     const font = `12px ${colour("--font")}`;
     const bars = uPlot.paths.bars({ size: [0.62, 44], radius: [0.08, 0] });
-    const narrow = place.clientWidth < 480;
+    // As many labels as there is room for; a January, which carries its year, is always one of them.
+    const step = [1, 2, 3, 4, 6, 12].find((step) => (place.clientWidth / lines.length) * step >= 38) ?? 12;
+    const january = Math.max(0, lines.findIndex((line, at) => at > 0 && line.axis.includes(" ")));
     const series = (label, fill, stroke) => ({ label, fill, stroke, width: 1, paths: bars, points: { show: false } });
     plot = new uPlot(
       {
@@ -86,7 +88,7 @@
             grid: { show: false },
             ticks: { show: false },
             splits: () => lines.map((_, at) => at),
-            values: (_, splits) => splits.map((at) => (narrow && at % 2 ? "" : lines[at].axis.replace(" ", "\n"))),
+            values: (_, splits) => splits.map((at) => ((at - january) % step ? "" : lines[at].axis.replace(" ", "\n"))),
           },
           {
             stroke: ink,

@@ -35,6 +35,7 @@ pub struct App {
     pub(crate) config: Arc<Config>,
     pub(crate) statistics: crate::statistics::Answers,
     pub(crate) types: crate::kept::Kept<(), Vec<String>>,
+    pub(crate) reports: crate::reports::Answers,
     clock: Clock,
 }
 
@@ -56,6 +57,7 @@ impl App {
             config: Arc::new(config),
             statistics: crate::statistics::Answers::new(),
             types: crate::kept::Kept::new(),
+            reports: crate::reports::Answers::new(),
             clock,
         }
     }

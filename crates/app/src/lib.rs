@@ -24,6 +24,7 @@ pub mod operator;
 pub mod orphans;
 pub mod pause;
 pub mod portals;
+pub mod reports;
 pub mod rules;
 pub mod runs;
 pub mod schedule;

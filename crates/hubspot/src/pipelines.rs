@@ -1,7 +1,5 @@
 //! Deal pipelines: the stages, and which of them are closed.
 
-use std::collections::HashSet;
-
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -58,7 +56,8 @@ impl Stage {
 }
 
 impl Portal {
-    /// Every stage of every deal pipeline. Needs the scope to read deals.
+    /// Every stage of every deal pipeline, among them the closed ones, for deals whose `hs_is_closed` is empty. Needs the scope
+    /// to read deals.
     pub async fn deal_stages(&self) -> Result<Vec<DealStage>, Error> {
         let path = format!("/crm/pipelines/{API_VERSION}/deals");
         let pipelines: wire::Results<Pipeline> =
@@ -74,16 +73,6 @@ impl Portal {
             })
         });
         Ok(stages.collect())
-    }
-
-    /// The ids of the closed stages; for deals whose `hs_is_closed` is empty.
-    pub async fn closed_stages(&self) -> Result<HashSet<String>, Error> {
-        let stages = self.deal_stages().await?;
-        Ok(stages
-            .into_iter()
-            .filter(|stage| stage.is_closed)
-            .map(|stage| stage.id)
-            .collect())
     }
 }
 

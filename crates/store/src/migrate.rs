@@ -34,6 +34,7 @@ const RIGHTS: &[(&str, &str)] = &[
     ("gift_words", "SELECT, INSERT, DELETE"),
     ("daily_paces", "SELECT, INSERT, UPDATE"),
     ("write_attempts", "SELECT, INSERT"),
+    ("pipeline_stages", "SELECT, INSERT, UPDATE"),
 ];
 
 /// Runs the missing migrations as the role of `owner_url` and grants `app_role` its rights. May be run again.

@@ -19,7 +19,7 @@ use crate::answer;
 use crate::error::Error;
 use crate::handlers::{
     assets, connect, dashboard, failures, gifts, health, install, landing, orphans, pause, portals,
-    rules, runs, session, status, trace, webhooks,
+    reports, rules, runs, session, status, trace, webhooks,
 };
 
 /// The longest that an answer may take before it begins.
@@ -206,6 +206,23 @@ pub const ROUTES: &[Route] = {
         row(GET, "/portals/{hub_id}/failures", Session, Page, || {
             get(failures::list)
         }),
+        row(GET, "/portals/{hub_id}/reports", Session, Page, || {
+            get(reports::list)
+        }),
+        row(
+            GET,
+            "/portals/{hub_id}/reports/{report}",
+            Session,
+            Page,
+            || get(reports::show),
+        ),
+        row(
+            GET,
+            "/portals/{hub_id}/reports/{report}/csv",
+            Session,
+            Page,
+            || get(reports::export),
+        ),
         row(
             POST,
             "/portals/{hub_id}/failures/retry",

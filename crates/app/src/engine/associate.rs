@@ -8,7 +8,7 @@ use domain::failure::Stage;
 use domain::matching::Reason;
 use domain::run::Phase;
 use domain::{RecordId, TransactionId};
-use hubspot::{COMPANIES, CONTACTS, DEALS, RefusedLink};
+use hubspot::{COMPANIES, CONTACTS, DEALS, DealStage, RefusedLink};
 use store::associations::{Decided, Due};
 use store::portals::AssociationType;
 
@@ -144,6 +144,10 @@ async fn save(
     }
     store::associations::save(&mut tx, run.scope, run.id, &decisions).await?;
     store::associations::insert_deal_facts(&mut tx, run.scope, &facts, now).await?;
+    if !answer.stages.is_empty() {
+        let stages: Vec<_> = answer.stages.iter().map(labels).collect();
+        store::pipelines::upsert_stages(&mut tx, run.scope, &stages, now).await?;
+    }
     run.counts.remade += count(forgotten.len());
     run.counts.associated += count(decisions.len());
     run.counts.contacts += made.contacts;
@@ -162,6 +166,16 @@ async fn save(
     }
     run.commit(tx).await?;
     Ok(())
+}
+
+/// What reports say of a stage.
+fn labels(stage: &DealStage) -> store::pipelines::Stage {
+    store::pipelines::Stage {
+        pipeline: stage.pipeline.clone(),
+        pipeline_label: stage.pipeline_label.clone(),
+        stage: stage.id.clone(),
+        stage_label: stage.label.clone(),
+    }
 }
 
 /// How many links were made, by kind.

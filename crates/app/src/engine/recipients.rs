@@ -9,7 +9,7 @@ use domain::matching::{
 };
 use domain::{RecordId, phone, scopes};
 use futures::TryStreamExt;
-use hubspot::{AssociatedRecord, COMPANIES, CONTACTS, DEALS};
+use hubspot::{AssociatedRecord, COMPANIES, CONTACTS, DEALS, DealStage};
 use store::portals::AssociationTypes;
 
 use super::a_few_at_a_time;
@@ -60,6 +60,15 @@ pub(crate) struct Answer {
     pub(crate) known: HashMap<Recipient, Known>,
     /// The open deals among what is wanted, as they are now.
     pub(crate) deals: HashMap<RecordId, DealFacts>,
+    /// The stages of deal pipelines, where these had to be read.
+    pub(crate) stages: Vec<DealStage>,
+}
+
+/// What was read of deals beside the links to them.
+#[derive(Default)]
+struct DealsRead {
+    facts: HashMap<RecordId, DealFacts>,
+    stages: Option<Vec<DealStage>>,
 }
 
 impl Directory<'_> {
@@ -72,9 +81,9 @@ impl Directory<'_> {
         let contacts: BTreeSet<RecordId> =
             known.values().filter_map(|one| one.found.contact).collect();
         let contacts: Vec<RecordId> = contacts.into_iter().collect();
-        let mut facts = HashMap::new();
+        let mut read = DealsRead::default();
         let companies = self.companies(&contacts).await?;
-        let deals = self.deals(&contacts, &mut facts).await?;
+        let deals = self.deals(&contacts, &mut read).await?;
         for one in known.values_mut() {
             let Some(contact) = one.found.contact else {
                 continue;
@@ -91,7 +100,8 @@ impl Directory<'_> {
         }
         Ok(Answer {
             known,
-            deals: facts,
+            deals: read.facts,
+            stages: read.stages.unwrap_or_default(),
         })
     }
 
@@ -278,7 +288,7 @@ impl Directory<'_> {
     async fn deals(
         &self,
         contacts: &[RecordId],
-        facts: &mut HashMap<RecordId, DealFacts>,
+        DealsRead { facts, stages }: &mut DealsRead,
     ) -> Result<Linked, hubspot::Error> {
         if self.rules.deals == Deals::Off || self.types.deal.is_none() {
             return Ok(Linked::not_looked_for(PartOutcome::Off));
@@ -305,16 +315,18 @@ impl Directory<'_> {
         let all: BTreeSet<RecordId> = linked.of.values().flatten().copied().collect();
         let all: Vec<RecordId> = all.into_iter().collect();
         let (mut open, mut unreadable) = (HashMap::new(), HashMap::new());
-        let mut closed_stages = None;
+        let mut closed_stages = HashSet::new();
         let mut reads = a_few_at_a_time(all.chunks(READ).map(|part| self.portal.deals(part)));
         while let Some(read) = reads.try_next().await? {
             unreadable.extend(read.unreadable);
             for deal in read.deals {
                 // HubSpot computes the flag with a delay: without it the stage decides, which costs one call.
-                if deal.is_closed.is_none() && closed_stages.is_none() {
-                    closed_stages = Some(self.portal.closed_stages().await?);
+                if deal.is_closed.is_none() && stages.is_none() {
+                    let read = stages.insert(self.portal.deal_stages().await?);
+                    let closed = read.iter().filter(|stage| stage.is_closed);
+                    closed_stages = closed.map(|stage| stage.id.clone()).collect();
                 }
-                if deal.is_open(closed_stages.as_ref().unwrap_or(&HashSet::new())) {
+                if deal.is_open(&closed_stages) {
                     open.insert(deal.id, deal.created_at);
                     let kept = DealFacts {
                         deal: deal.id,

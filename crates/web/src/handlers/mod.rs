@@ -11,6 +11,7 @@ pub mod landing;
 pub mod orphans;
 pub mod pause;
 pub mod portals;
+pub mod reports;
 pub mod rules;
 pub mod runs;
 pub mod session;

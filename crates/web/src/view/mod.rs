@@ -19,6 +19,7 @@ pub mod progress;
 pub mod range;
 pub mod reasons;
 pub mod reassociate;
+pub mod reports;
 pub mod rules;
 pub mod run;
 pub mod runs;
@@ -33,5 +34,7 @@ mod why;
 mod gifts_samples;
 #[cfg(test)]
 mod linking_samples;
+#[cfg(test)]
+mod reports_samples;
 #[cfg(test)]
 mod samples;

@@ -600,6 +600,7 @@ fn pages() -> Vec<(String, String)> {
     failure_pages(&mut pages, &member);
     pages.extend(super::linking_samples::pages());
     pages.extend(super::gifts_samples::pages());
+    pages.extend(super::reports_samples::pages());
     let mut fresh = portal();
     fresh.thnks_connected = false;
     for (name, viewer, error) in [
@@ -694,6 +695,10 @@ fn texts_from_outside_are_text() {
         "trace-hostile",
         "orphans-all",
         "settings-chosen",
+        "reports-hostile",
+        "report-redemption-by-type-hostile",
+        "report-top-senders-hostile",
+        "report-sent-per-stage-hostile",
     ] {
         let (_, page) = pages.iter().find(|(page, _)| page == name).unwrap();
         assert!(page.contains("&#60;script&#62;alert(1)"), "{name}");

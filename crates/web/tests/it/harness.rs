@@ -168,6 +168,7 @@ pub fn address(route: &Route, hub_id: i64) -> String {
         .replace("{hub_id}", &hub_id.to_string())
         .replace("{run_id}", "01a20000-0000-7000-8000-000000000000")
         .replace("{transaction_id}", "txn_none")
+        .replace("{report}", "top-senders")
         .replace("{file}", "app.0.css")
 }
 
