@@ -7,5 +7,6 @@ mod gifts;
 mod harness;
 mod isolation;
 mod ledger;
+mod reports;
 mod runs;
 mod totals;

@@ -8,6 +8,7 @@ mod sheet;
 use app::reports::{Content, Reports};
 use askama::Template;
 use chrono::NaiveDate;
+use domain::portal::PortalState;
 use domain::reports::Report;
 use domain::statistics::Range;
 
@@ -20,10 +21,12 @@ use super::shell::{Shell, Viewer};
 use super::tabs::{Place, Tab, tabs};
 use crate::assets;
 
-/// How many bars a report in small has.
-const SMALL_BARS: usize = 4;
+/// How many bars a report in small has: as many as there are sizes of deals, and spans of time.
+const SMALL_BARS: usize = 6;
 /// How many months it has.
 const SMALL_MONTHS: usize = 12;
+/// A month is never wider than if there were so many.
+const SMALL_PLACES: i64 = 12;
 
 /// `templates/reports/list.html`.
 #[derive(Debug, Template)]
@@ -31,14 +34,14 @@ const SMALL_MONTHS: usize = 12;
 pub struct ReportsPage {
     /// The frame.
     pub shell: Shell,
-    /// The portal's path, `/portals/{hub_id}`.
-    pub path: String,
     /// The portal's pages.
     pub tabs: Vec<Tab>,
     /// The organization or the portal.
     pub name: String,
     /// The days.
     pub ranges: Ranges,
+    /// Whether gifts are still missing.
+    pub is_partial: bool,
     /// The reports in small.
     pub cards: Vec<Card>,
     /// The time zone's name.
@@ -77,6 +80,8 @@ pub struct Card {
 pub struct Column {
     /// Where it begins.
     pub x: String,
+    /// How wide it is.
+    pub width: String,
     /// Where sent begins from above, and how high it is.
     pub sent: (String, String),
     /// The same of redeemed.
@@ -89,8 +94,6 @@ pub struct Column {
 pub struct ReportPage {
     /// The frame.
     pub shell: Shell,
-    /// The portal's path, `/portals/{hub_id}`.
-    pub path: String,
     /// The portal's pages.
     pub tabs: Vec<Tab>,
     /// The days.
@@ -99,8 +102,12 @@ pub struct ReportPage {
     pub title: &'static str,
     /// What it counts.
     pub definition: &'static str,
+    /// Whether gifts are still missing.
+    pub is_partial: bool,
     /// The report.
     pub sheet: Sheet,
+    /// Its months as columns, for browsers without script.
+    pub columns: Vec<Column>,
     /// Where it is as a file.
     pub csv: String,
     /// Where all reports are.
@@ -114,13 +121,13 @@ impl ReportsPage {
     pub fn new(reports: &Reports, viewer: Viewer, range: Range) -> Self {
         let path = format!("/portals/{}", reports.portal.hub_id);
         let own = format!("{path}/reports");
-        let mut shell = Shell::new("Reports", Some(viewer));
-        shell.scripts = vec![assets::url("live.js")];
         Self {
-            shell,
+            shell: Shell::new("Reports", Some(viewer)),
             tabs: tabs(&path, Place::Reports, &reports.status),
             name: super::portals::name(&reports.portal),
             ranges: Ranges::new(&own, range, reports.today),
+            ranges: Ranges::new(&own, range, reports.today),
+            is_partial: reports.status.state == PortalState::Backfilling,
             cards: reports
                 .contents
                 .iter()
@@ -130,7 +137,6 @@ impl ReportsPage {
                 })
                 .collect(),
             zone: reports.portal.time_zone.name().replace('_', " "),
-            path,
         }
     }
 }
@@ -146,18 +152,18 @@ impl ReportPage {
         if !sheet.months.is_empty() {
             shell.scripts = vec![assets::url("uplot.min.js"), assets::url("chart.js")];
         }
-        shell.scripts.push(assets::url("live.js"));
         Some(Self {
             shell,
             tabs: tabs(&path, Place::Reports, &reports.status),
             ranges: Ranges::new(&format!("{own}/{}", report.slug()), range, reports.today),
             title: report.title(),
             definition: report.definition(),
+            is_partial: reports.status.state == PortalState::Backfilling,
+            columns: columns(&sheet.months),
             sheet,
             csv: address(&own, *report, "/csv", range),
             all: format!("{own}{}", query(range)),
             zone: reports.portal.time_zone.name().replace('_', " "),
-            path,
         })
     }
 }
@@ -203,9 +209,7 @@ impl Card {
         let empty = sheet.is_empty().then_some(sheet.empty.0);
         let first = sheet.bars.groups.into_iter().next();
         let (group, mut bars) = first.map_or((None, Vec::new()), |one| (one.title, one.bars));
-        // Steps of one scale tell more together than the first of them.
-        let whole = matches!(sheet.report, Report::ValueByDealSize | Report::TimeToOpen);
-        bars.truncate(if whole { bars.len() } else { SMALL_BARS });
+        bars.truncate(SMALL_BARS);
         Self {
             slug: sheet.report.slug(),
             title: sheet.report.title(),
@@ -224,17 +228,19 @@ impl Card {
 
 fn columns(months: &[Line]) -> Vec<Column> {
     let most = months.iter().map(|line| line.sent).max().unwrap_or(0);
-    let count = i64::try_from(months.len()).unwrap_or(1);
+    let tenths = |tenths: i64| format!("{}.{}", tenths / 10, tenths % 10);
     let tall = |value: i64| {
         let height = value.saturating_mul(1_000) / most.max(1);
-        let tenths = |tenths: i64| format!("{}.{}", tenths / 10, tenths % 10);
         (tenths(1_000 - height), tenths(height))
     };
+    // A quarter of each month's place stays free, half of that on either side.
+    let place = 1_000 / i64::try_from(months.len()).unwrap_or(1).max(SMALL_PLACES);
     months
         .iter()
         .zip(0..)
         .map(|(line, at)| Column {
-            x: sheet::width(at, count),
+            x: tenths(at * place + place / 8),
+            width: tenths(place * 3 / 4),
             sent: tall(line.sent),
             redeemed: tall(line.redeemed),
         })

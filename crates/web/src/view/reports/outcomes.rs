@@ -237,28 +237,21 @@ pub fn refunds(refunds: &[Refunds], today: NaiveDate) -> Sheet {
             .filter(|one| one.certainty == Certainty::Possible),
     );
     let late = sums(overdue.iter());
-    sheet.figure = match format::amounts(&certain.amounts, &certain.amounts).first() {
-        Some(first) => first.to_string(),
-        None => "None certain".to_owned(),
-    };
+    let mut amounts = format::amounts(&certain.amounts, &certain.amounts).into_iter();
+    let first = amounts.next().map(|first| first.to_string());
+    sheet.figure = first.unwrap_or_else(|| "None certain".to_owned());
     let mut notes = Vec::new();
-    match (certain.gifts, certain.amounts.len()) {
-        (0, _) => {}
-        (gifts, currencies @ 2..) => notes.push(format!(
-            "and {} more, certain for {}",
-            format::count(
-                i64::try_from(currencies - 1).unwrap_or(i64::MAX),
-                "currency",
-                "currencies"
-            ),
-            format::count(gifts, "gift", "gifts")
-        )),
-        (gifts, _) => notes.push(format!(
+    if certain.gifts > 0 {
+        let mut others: Vec<String> = amounts.map(|one| format!("and {one}")).collect();
+        others.push(format!(
             "certain, of {}",
-            format::count(gifts, "gift", "gifts")
-        )),
+            format::count(certain.gifts, "gift", "gifts")
+        ));
+        notes.push(others.join(" "));
     }
-    notes.push(format!("{} more possible", format::number(possible.gifts)));
+    if possible.gifts > 0 {
+        notes.push(format!("{} more possible", format::number(possible.gifts)));
+    }
     if late.gifts > 0 {
         notes.push(format!("{} overdue", format::number(late.gifts)));
     }

@@ -166,9 +166,15 @@ impl Row {
     }
 }
 
-/// `value` of `most` in percent with one decimal.
+/// The least tenths of a percent in which something can be seen.
+const VISIBLE: i128 = 5;
+
+/// `value` of `most` in percent with one decimal; what is not nothing can be seen.
 pub fn width(value: i64, most: i64) -> String {
-    let tenths = value.clamp(0, most.max(0)).saturating_mul(1_000) / most.max(1);
+    let mut tenths = i128::from(value.clamp(0, most.max(0))) * 1_000 / i128::from(most.max(1));
+    if value > 0 {
+        tenths = tenths.max(VISIBLE);
+    }
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 
@@ -182,6 +188,7 @@ mod tests {
         assert_eq!(width(1, 3), "33.3");
         assert_eq!(width(5, 3), "100.0");
         assert_eq!(width(-1, 3), "0.0");
-        assert_eq!(width(i64::MAX, i64::MAX).parse::<f64>().is_ok(), true);
+        assert_eq!(width(i64::MAX, i64::MAX), "100.0");
+        assert_eq!(width(1, 1_000_000), "0.5");
     }
 }
