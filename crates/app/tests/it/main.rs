@@ -17,6 +17,7 @@ mod leases;
 mod matching;
 mod outages;
 mod pausing;
+mod reports;
 mod rereading;
 mod sessions;
 mod setup;

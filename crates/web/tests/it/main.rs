@@ -12,6 +12,7 @@ mod harness;
 mod install;
 mod linking;
 mod pages;
+mod reports;
 mod routes;
 mod runs;
 mod serve;

@@ -177,7 +177,13 @@ fn push<'a>(
     tallies: &[Tally],
     more: impl IntoIterator<Item = Cell<'a>>,
 ) {
-    let rate = |rate: Option<Decimal>| rate.map_or(Cell::Empty, Cell::plain);
+    let rate = |rate: Option<Decimal>| {
+        let four = rate.map(|mut rate| {
+            rate.rescale(4);
+            rate
+        });
+        four.map_or(Cell::Empty, Cell::plain)
+    };
     let counted = tallies.iter().flat_map(|tally| {
         [
             Cell::plain(tally.sent),
