@@ -265,9 +265,9 @@ pub fn refunds(refunds: &[Refunds], today: NaiveDate) -> Sheet {
         }],
     };
     let caption = format!("Refunds expected from {} on", format::day(today));
-    sheet.tables.push(days_table(caption, &ahead));
+    sheet.tables.push(days_table(&caption, &ahead));
     if !overdue.is_empty() {
-        let caption = "Overdue: the 10th has passed and Thnks has told of no refund".to_owned();
+        let caption = "Overdue: the 10th has passed and Thnks has told of no refund";
         sheet.tables.push(days_table(caption, &overdue));
     }
     sheet
@@ -345,7 +345,7 @@ fn day_bars(ahead: &[&Refunds], late: &Sums) -> Vec<Bar> {
 }
 
 /// Lines by day, the latest of many.
-fn days_table(caption: String, refunds: &[&Refunds]) -> Table {
+fn days_table(caption: &str, refunds: &[&Refunds]) -> Table {
     let head = vec![
         words("Refund on"),
         words("How sure"),
@@ -381,7 +381,7 @@ fn days_table(caption: String, refunds: &[&Refunds]) -> Table {
     feet.push(foot("All", refunds));
     Table {
         is_titled: true,
-        ..table(&caption, head, rows, feet)
+        ..table(caption, head, rows, feet)
     }
 }
 
