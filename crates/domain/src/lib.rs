@@ -2,8 +2,8 @@
 //!
 //! Read in this order: who and what ([`ids`], [`status`], [`transaction`]), what HubSpot shows of it ([`record`],
 //! [`matching`], [`association`]), what HubSpot tells of contacts ([`event`]), what the
-//! admin sees ([`money`], [`statistics`], [`pace`], [`reports`], [`refunds`], [`portal`]) and looks for ([`search`]), and how work is named and
-//! spread ([`run`], [`schedule`]).
+//! admin sees ([`money`], [`statistics`], [`pace`], [`reports`], [`refunds`], [`portal`]) and looks for ([`search`]), how work is
+//! named and spread ([`run`], [`schedule`]), and what people are told when they do not look ([`notice`], [`trouble`]).
 
 pub mod association;
 pub mod breaker;
@@ -12,6 +12,7 @@ pub mod failure;
 pub mod ids;
 pub mod matching;
 pub mod money;
+pub mod notice;
 pub mod pace;
 pub mod phone;
 pub mod portal;
@@ -26,6 +27,7 @@ pub mod statistics;
 pub mod status;
 pub mod text;
 pub mod transaction;
+pub mod trouble;
 
 pub use ids::{HubId, OrganizationId, RecordId, RunId, TransactionId, UserId};
 pub use status::Status;

@@ -17,6 +17,7 @@ pub mod gifts;
 pub mod hubspot_events;
 pub mod install_states;
 pub mod members;
+pub mod notices;
 pub mod organizations;
 pub mod pipelines;
 pub mod portals;
@@ -29,6 +30,7 @@ pub mod sessions;
 pub mod statistics;
 pub mod thnks_connections;
 pub mod transactions;
+pub mod troubles;
 
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -35,6 +35,11 @@ const RIGHTS: &[(&str, &str)] = &[
     ("daily_paces", "SELECT, INSERT, UPDATE"),
     ("write_attempts", "SELECT, INSERT"),
     ("pipeline_stages", "SELECT, INSERT, UPDATE"),
+    ("notice_settings", "SELECT, INSERT, UPDATE"),
+    ("portal_troubles", "SELECT, INSERT, UPDATE, DELETE"),
+    ("notices", "SELECT, INSERT, DELETE"),
+    ("notice_deliveries", "SELECT, INSERT, UPDATE, DELETE"),
+    ("notice_board", "SELECT, INSERT, UPDATE, DELETE"),
 ];
 
 /// Runs the missing migrations as the role of `owner_url` and grants `app_role` its rights. May be run again.

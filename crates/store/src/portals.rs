@@ -254,20 +254,20 @@ pub async fn save_synced_through(
     Ok(())
 }
 
-/// Notes that the first backfill has ended. Later ones do not change it.
+/// Notes that the first backfill has ended; `false` for later ones, which change nothing.
 pub async fn save_backfilled(
     conn: &mut Conn,
     scope: PortalScope,
     now: DateTime<Utc>,
-) -> Result<(), Error> {
-    sqlx::query!(
-        "UPDATE portals SET backfilled_at = coalesce(backfilled_at, $2) WHERE hub_id = $1",
+) -> Result<bool, Error> {
+    let result = sqlx::query!(
+        "UPDATE portals SET backfilled_at = $2 WHERE hub_id = $1 AND backfilled_at IS NULL",
         scope.hub_id().0,
         now
     )
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(result.rows_affected() == 1)
 }
 
 /// Marks the portal disconnected, with the reason as its only need, and ends its schedule.

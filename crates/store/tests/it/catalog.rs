@@ -5,7 +5,7 @@ use sqlx::Row;
 use crate::harness::world;
 
 /// Tables that belong to no portal, each with the reason.
-const NOT_TENANT: [(&str, &str); 8] = [
+const NOT_TENANT: [(&str, &str); 9] = [
     ("_sqlx_migrations", "the schema's own"),
     ("organizations", "the operator's"),
     ("setup_links", "the operator's"),
@@ -20,6 +20,7 @@ const NOT_TENANT: [(&str, &str); 8] = [
         "ids and times for the dispatcher, and several portals in one delivery",
     ),
     ("sync_schedule", "ids and times for the dispatcher"),
+    ("notice_board", "ids and times for the dispatcher"),
 ];
 
 #[tokio::test]
