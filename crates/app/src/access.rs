@@ -9,6 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::HubId;
 use domain::portal::{Need, NeedCode};
+use domain::trouble::Sign;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use store::connections::{self, Connection};
@@ -16,7 +17,7 @@ use store::{PortalScope, Sealed};
 use uuid::Uuid;
 
 use crate::cipher::Place;
-use crate::{App, Error};
+use crate::{App, Error, notices};
 
 /// Tokens are refreshed this long before they end, or at half their life when that is shorter.
 const REFRESH_MARGIN: TimeDelta = TimeDelta::minutes(5);
@@ -256,7 +257,7 @@ async fn note_failure(
         // An install may have stored a fresh grant meanwhile.
         let current = connections::find(&mut tx, scope).await?;
         if current.is_some_and(|current| current.generation == generation) {
-            lose_authorization(&mut tx, scope, now).await?;
+            lose_authorization(app, &mut tx, scope, now).await?;
         }
         tx.commit().await?;
     }
@@ -265,6 +266,7 @@ async fn note_failure(
 
 /// Ends a connection that HubSpot no longer honours: tokens destroyed, runs ended, data kept.
 async fn lose_authorization(
+    app: &App,
     tx: &mut store::Tx,
     scope: PortalScope,
     now: DateTime<Utc>,
@@ -286,7 +288,8 @@ async fn lose_authorization(
         &json!({}),
         now,
     )
-    .await
+    .await?;
+    notices::note(app, tx, scope, Sign::Lost, now).await
 }
 
 async fn find(app: &App, scope: PortalScope) -> Result<Option<Connection>, store::Error> {

@@ -36,6 +36,8 @@ pub struct App {
     pub(crate) statistics: crate::statistics::Answers,
     pub(crate) types: crate::kept::Kept<(), Vec<String>>,
     pub(crate) reports: crate::reports::Answers,
+    /// What sends notices; without it none are sent.
+    pub(crate) notify: Option<notify::Client>,
     clock: Clock,
 }
 
@@ -58,8 +60,16 @@ impl App {
             statistics: crate::statistics::Answers::new(),
             types: crate::kept::Kept::new(),
             reports: crate::reports::Answers::new(),
+            notify: None,
             clock,
         }
+    }
+
+    /// The same with what sends notices.
+    #[must_use]
+    pub fn with_notify(mut self, notify: notify::Client) -> Self {
+        self.notify = Some(notify);
+        self
     }
 
     /// Now.

@@ -1,10 +1,11 @@
 //! Ending a connection from our side: HubSpot is told, tokens are destroyed, sessions and runs end, data stays.
 
 use domain::portal::{Need, NeedCode};
+use domain::trouble::Sign;
 use serde_json::json;
 use store::PortalScope;
 
-use crate::{App, Error, access};
+use crate::{App, Error, access, notices};
 
 /// Uninstalls the app from the portal and forgets its tokens. A HubSpot that does not answer does not stop it: the
 /// tokens are destroyed all the same, and `false` tells that HubSpot may still list the app.
@@ -34,6 +35,7 @@ pub async fn disconnect(app: &App, scope: PortalScope, actor: &str) -> Result<bo
     store::portals::disconnect(&mut tx, scope, &need, now).await?;
     store::connections::delete(&mut tx, scope).await?;
     store::sessions::delete_all(&mut tx, scope).await?;
+    notices::note(app, &mut tx, scope, Sign::Ended, now).await?;
     store::audit::insert(
         &mut tx,
         scope,

@@ -20,6 +20,7 @@ pub mod events;
 pub mod failures;
 pub mod gifts;
 pub mod install;
+pub mod notices;
 pub mod operator;
 pub mod orphans;
 pub mod pause;

@@ -3,12 +3,13 @@
 
 use domain::portal::PortalState;
 use domain::run::RunKind;
+use domain::trouble::Sign;
 use serde_json::json;
 use store::PortalScope;
 
 use crate::runs::{self, Error};
 use crate::session::Session;
-use crate::{App, status};
+use crate::{App, notices, status};
 
 /// Pauses the portal: no run starts, those in work stop at their next commit. Again is harmless.
 pub async fn pause(app: &App, session: &Session) -> Result<(), Error> {
@@ -50,6 +51,8 @@ pub async fn resume(app: &App, session: &Session) -> Result<(), Error> {
         RunKind::Check
     };
     store::runs::request(&mut tx, scope, kind, &actor, now).await?;
+    // The time of the pause is no time of trouble.
+    notices::note(app, &mut tx, scope, Sign::Moved, now).await?;
     store::audit::insert(&mut tx, scope, &actor, "portal.resume", &json!({}), now).await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(())

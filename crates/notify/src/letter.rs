@@ -5,9 +5,9 @@ use std::time::SystemTime;
 use askama::Template;
 use chrono::{DateTime, Utc};
 use domain::notice::Words;
-use lettre::Message;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
+use lettre::{Address, Message};
 use url::Url;
 use uuid::Uuid;
 
@@ -30,6 +30,11 @@ pub struct Letter {
     pub link: Url,
     /// Where the letters are switched off.
     pub settings: Url,
+}
+
+/// Whether a letter can go to it.
+pub fn is_address(text: &str) -> bool {
+    text.parse::<Address>().is_ok()
 }
 
 #[derive(Template)]
@@ -109,7 +114,8 @@ mod tests {
 
     #[test]
     fn a_letter_carries_what_mailboxes_look_at() {
-        let text = wire(&letter("ana@northwind.example", "Northwind"));
+        // Long lines are folded.
+        let text = wire(&letter("ana@northwind.example", "Northwind")).replace("\r\n ", " ");
         for line in [
             "Message-ID: <00000000-0000-0000-0000-000000000007@gifts.example>\r\n",
             "Auto-Submitted: auto-generated\r\n",

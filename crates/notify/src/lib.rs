@@ -14,7 +14,7 @@ mod webhook;
 
 pub use client::{Client, Config};
 pub use error::{ConfigError, Error};
-pub use letter::Letter;
+pub use letter::{Letter, is_address};
 pub use mailer::MailConfig;
 pub use reach::{Reach, TargetFault};
 pub use signature::{SIGNATURE_PREFIX, Secret};

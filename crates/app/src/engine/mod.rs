@@ -120,6 +120,8 @@ struct Run {
     told: Vec<Contact>,
     /// The last of HubSpot's events that this slice looks into.
     events_through: Option<i64>,
+    /// Something was committed in this slice.
+    has_moved: bool,
     /// When the lease was last known to be ours.
     held_at: std::time::Instant,
 }
@@ -146,6 +148,9 @@ pub async fn work(
     drop(tx);
     let mut tx = app.db.begin(scope).await?;
     let claim = runs::claim(&mut tx, scope, run_id, app.now()).await?;
+    if claim == Claim::Dead {
+        settle::note_death(app, &mut tx, scope, run_id).await?;
+    }
     tx.commit().await.map_err(store::Error::from)?;
     let claimed = match claim {
         Claim::Claimed(claimed) => *claimed,
@@ -283,6 +288,7 @@ impl Run {
             rules,
             told: Vec::new(),
             events_through: None,
+            has_moved: false,
             held_at: std::time::Instant::now(),
         })
     }
@@ -310,6 +316,7 @@ impl Run {
         self.progress.failures = 0;
         self.save(&mut tx).await?;
         tx.commit().await.map_err(store::Error::from)?;
+        self.has_moved = true;
         self.held_at = std::time::Instant::now();
         Ok(())
     }

@@ -125,6 +125,12 @@ pub async fn save_outcome(
     )
     .execute(&mut *conn)
     .await?;
+    plan(conn, scope).await
+}
+
+/// Notes on the board when the portal has something due next.
+pub async fn plan(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
+    let hub_id = scope.hub_id().0;
     // Locked first: a notice that is being inserted either is seen by what follows, or comes after it.
     sqlx::query!(
         "SELECT hub_id FROM notice_board WHERE hub_id = $1 FOR UPDATE",

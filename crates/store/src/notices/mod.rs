@@ -5,7 +5,7 @@ mod delivering;
 mod outbox;
 mod settings;
 
-pub use delivering::{Leased, Outcome, lease, save_outcome, take_due};
+pub use delivering::{Leased, Outcome, lease, plan, save_outcome, take_due};
 pub use outbox::{Delivery, DeliveryState, Target, insert, list_latest, was_tested_after};
 pub use settings::{Settings, find_settings, save_secret, save_settings};
 
