@@ -37,6 +37,8 @@ pub struct Config {
     pub sync_interval: Duration,
     /// `ENCRYPTION_KEYS`
     pub encryption_keys: SecretString,
+    /// `SMTP_URL` and `MAIL_FROM`: without the first no mail is sent.
+    pub mail: Option<notify::MailConfig>,
 }
 
 /// HubSpot allows 110 per ten seconds and portal; ten are left for everything else that the portal's admins use.
@@ -82,6 +84,7 @@ impl Config {
             thnks_api_url: parsed("THNKS_API_URL", url("https://api.thnks.com"))?,
             sync_interval,
             encryption_keys: required("ENCRYPTION_KEYS")?.into(),
+            mail: mail()?,
         })
     }
 }
@@ -89,6 +92,17 @@ impl Config {
 /// Where `migrate` connects: `MIGRATION_DATABASE_URL`, else `DATABASE_URL`.
 pub fn migration_database_url() -> Result<String> {
     optional("MIGRATION_DATABASE_URL").map_or_else(database_url, Ok)
+}
+
+/// `SMTP_URL` and `MAIL_FROM`; `None` where no mail is sent.
+pub fn mail() -> Result<Option<notify::MailConfig>> {
+    let Some(smtp_url) = optional("SMTP_URL") else {
+        return Ok(None);
+    };
+    Ok(Some(notify::MailConfig {
+        smtp_url: smtp_url.into(),
+        from: required("MAIL_FROM")?,
+    }))
 }
 
 /// `DATABASE_URL`.

@@ -108,6 +108,7 @@ fn demo_config(sandbox: &Sandbox, public_url: Url, listener: &TcpListener) -> Re
         thnks_api_url: sandbox.thnks_url().clone(),
         sync_interval: Duration::from_mins(1),
         encryption_keys: format!("demo:{}", STANDARD.encode(key)).into(),
+        mail: config::mail()?,
     })
 }
 

@@ -42,10 +42,31 @@ pub fn app(config: &Config) -> Result<(App, Redis)> {
         public_url: config.public_url.clone(),
         sync_interval: TimeDelta::from_std(config.sync_interval).context("SYNC_INTERVAL")?,
     };
-    Ok((
-        App::new(db, hubspot, thnks, keys, app_config, app::system_clock()),
-        redis,
-    ))
+    let app = App::new(db, hubspot, thnks, keys, app_config, app::system_clock());
+    Ok((app.with_notify(notify(config)?), redis))
+}
+
+/// What sends notices. A demo on this machine may call webhooks on it.
+fn notify(config: &Config) -> Result<notify::Client> {
+    let is_local = config.public_url.scheme() == "http"
+        && matches!(
+            config.public_url.host_str(),
+            Some("localhost" | "127.0.0.1" | "[::1]")
+        );
+    let reach = if is_local {
+        notify::Reach::PublicAndLoopback
+    } else {
+        notify::Reach::Public
+    };
+    let mail = config.mail.clone();
+    notify::Client::new(notify::Config { mail, reach }).map_err(|error| {
+        let variable = match &error {
+            notify::ConfigError::Smtp(_) => "SMTP_URL",
+            notify::ConfigError::From(_) => "MAIL_FROM",
+            notify::ConfigError::Tls(_) => "notices",
+        };
+        anyhow::Error::new(error).context(variable)
+    })
 }
 
 /// The same, and a database that answers with the right schema.

@@ -23,6 +23,7 @@ const LETTER_TIMEOUT: Duration = Duration::from_secs(30);
 const ADDRESS_REFUSED: [u16; 3] = [550, 551, 553];
 
 /// How mail is sent.
+#[derive(Clone)]
 pub struct MailConfig {
     /// `smtps://user:password@host`, or `smtp://…?tls=required`.
     pub smtp_url: SecretString,

@@ -5,6 +5,7 @@
 //! `docs/adr/0001-postgres-is-the-truth-redis-is-a-doorbell.md`.
 
 mod budget;
+mod notices;
 mod pool;
 mod queue;
 mod relay;

@@ -1,4 +1,4 @@
-//! The relay: inserts the runs that are due by the schedule, and rings for those on the board. It hears new runs at
+//! The relay: inserts the runs that are due by the schedule, rings for those on the board, and begins deliveries of notices. It hears new runs at
 //! once and looks by itself every few seconds, so that a lost ring is only a late one. Every worker process has one.
 
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::notices::Deliveries;
 use crate::queue::Redis;
 
 /// How often the board is looked at without a ring: with the lease of 20 s a dead worker's run goes on within 30 s.
@@ -31,6 +32,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// Relays until `shutdown` is cancelled.
 pub(crate) async fn run(app: App, redis: Redis, concurrency: usize, shutdown: CancellationToken) {
     let direct = Arc::new(Semaphore::new(concurrency));
+    let deliveries = Deliveries::new(shutdown.clone());
     let mut next_sweep = Instant::now() + SWEEP;
     let mut doorbell = None;
     while !shutdown.is_cancelled() {
@@ -48,6 +50,9 @@ pub(crate) async fn run(app: App, redis: Redis, concurrency: usize, shutdown: Ca
                 AFTER_FAILURE
             }
         };
+        if let Err(error) = deliveries.begin_due(&app).await {
+            tracing::warn!(%error, "notices could not be taken");
+        }
         if Instant::now() >= next_sweep {
             next_sweep = Instant::now() + SWEEP;
             if let Err(error) = redis.sweep().await {
@@ -69,6 +74,7 @@ pub(crate) async fn run(app: App, redis: Redis, concurrency: usize, shutdown: Ca
             },
         }
     }
+    deliveries.finish().await;
 }
 
 /// One look at schedule and board; returns how long to pause unless something rings.

@@ -12,6 +12,7 @@ mod prepare;
 mod pull;
 pub(crate) mod recipients;
 mod settle;
+mod signs;
 mod write;
 
 use std::time::Duration;
@@ -149,7 +150,7 @@ pub async fn work(
     let mut tx = app.db.begin(scope).await?;
     let claim = runs::claim(&mut tx, scope, run_id, app.now()).await?;
     if claim == Claim::Dead {
-        settle::note_death(app, &mut tx, scope, run_id).await?;
+        signs::show_death(app, &mut tx, scope, run_id).await?;
     }
     tx.commit().await.map_err(store::Error::from)?;
     let claimed = match claim {

@@ -4,15 +4,14 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::RunId;
 use domain::notice::Cause;
 use domain::portal::{Need, NeedCode};
 use domain::run::{RunKind, RunState};
 use domain::trouble::Sign;
 use serde_json::json;
-use store::{PortalScope, runs};
+use store::runs;
 
-use super::{Outcome, Run, Stop};
+use super::{Outcome, Run, Stop, signs};
 use crate::{App, notices, setup};
 
 /// A run that gives way lets the more urgent one begin first.
@@ -48,21 +47,21 @@ pub(super) async fn settle(
             run.progress.failures = 0;
             if run.progress.cut_short {
                 let outcome = end(run, &mut tx, Some(CUT_SHORT.to_owned()), now).await?;
-                note_failure(app, run, &mut tx, Cause::Thnks, now).await?;
+                let sign = Sign::Failed {
+                    cause: Cause::Thnks,
+                };
+                signs::show(app, run, &mut tx, sign, now).await?;
                 tx.commit().await.map_err(store::Error::from)?;
                 return Ok(outcome);
             }
             run.save(&mut tx).await?;
-            let includes_sync = run.kind.includes_sync();
-            let is_first =
-                includes_sync && store::portals::save_backfilled(&mut tx, scope, now).await?;
+            let is_first = run.kind.includes_sync()
+                && store::portals::save_backfilled(&mut tx, scope, now).await?;
             runs::finish(&mut tx, scope, run_id, RunState::Succeeded, None, now).await?;
             if is_first {
                 notices::tell_backfilled(app, &mut tx, scope, now).await?;
             }
-            if includes_sync {
-                notices::note(app, &mut tx, scope, Sign::Well, now).await?;
-            }
+            signs::show(app, run, &mut tx, Sign::Well, now).await?;
             tx.commit().await.map_err(store::Error::from)?;
             return Ok(Outcome::Ended(RunState::Succeeded));
         }
@@ -77,9 +76,7 @@ pub(super) async fn settle(
                 TimeDelta::zero()
             };
             runs::postpone(&mut tx, scope, run_id, wait, true).await?;
-            if run.kind.includes_sync() {
-                notices::note(app, &mut tx, scope, Sign::Moved, now).await?;
-            }
+            signs::show(app, run, &mut tx, Sign::Moved, now).await?;
             tx.commit().await.map_err(store::Error::from)?;
             return Ok(Outcome::Yielded);
         }
@@ -124,12 +121,14 @@ pub(super) async fn settle(
         Verdict::Wait(wait) => {
             run.save(&mut tx).await?;
             runs::postpone(&mut tx, scope, run_id, wait, false).await?;
-            note_stumble(app, run, &mut tx, &stop, wait, now).await?;
+            let sign = signs::stumbled(run, &stop, now + wait);
+            signs::show(app, run, &mut tx, sign, now).await?;
             Outcome::Yielded
         }
         Verdict::TryAgain(_) if !is_outage && has_failed_for_good(run, &stop) => {
             let outcome = end(run, &mut tx, Some(stop.to_string()), now).await?;
-            note_failure(app, run, &mut tx, cause(&stop), now).await?;
+            let cause = signs::cause(&stop);
+            signs::show(app, run, &mut tx, Sign::Failed { cause }, now).await?;
             outcome
         }
         Verdict::TryAgain(wait) => {
@@ -137,7 +136,8 @@ pub(super) async fn settle(
             let wait = wait.unwrap_or_else(|| backoff(run.progress.failures));
             run.save(&mut tx).await?;
             runs::postpone(&mut tx, scope, run_id, wait, false).await?;
-            note_stumble(app, run, &mut tx, &stop, wait, now).await?;
+            let sign = signs::stumbled(run, &stop, now + wait);
+            signs::show(app, run, &mut tx, sign, now).await?;
             Outcome::Yielded
         }
     };
@@ -160,64 +160,6 @@ async fn end(
     run.save(tx).await?;
     runs::finish(tx, run.scope, run.id, state, error.as_deref(), now).await?;
     Ok(Outcome::Ended(state))
-}
-
-/// Takes note, for those who want to be told, that the run has ended without reaching its end.
-async fn note_failure(
-    app: &App,
-    run: &Run,
-    tx: &mut store::Tx,
-    cause: Cause,
-    now: DateTime<Utc>,
-) -> Result<(), store::Error> {
-    if !run.kind.includes_sync() {
-        return Ok(());
-    }
-    notices::note(app, tx, run.scope, Sign::Failed { cause }, now).await
-}
-
-/// The same of a run that has just been given up.
-pub(super) async fn note_death(
-    app: &App,
-    tx: &mut store::Tx,
-    scope: PortalScope,
-    run_id: RunId,
-) -> Result<(), store::Error> {
-    let account = runs::find(tx, scope, run_id).await?;
-    if !account.is_some_and(|account| account.kind.includes_sync()) {
-        return Ok(());
-    }
-    let sign = Sign::Failed { cause: Cause::Ours };
-    notices::note(app, tx, scope, sign, app.now()).await
-}
-
-/// The same of a run that tries again after `wait`.
-async fn note_stumble(
-    app: &App,
-    run: &Run,
-    tx: &mut store::Tx,
-    stop: &Stop,
-    wait: TimeDelta,
-    now: DateTime<Utc>,
-) -> Result<(), store::Error> {
-    if !run.kind.includes_sync() {
-        return Ok(());
-    }
-    let sign = Sign::Stumbled {
-        cause: cause(stop),
-        has_moved: run.has_moved,
-        again_at: now + wait,
-    };
-    notices::note(app, tx, run.scope, sign, now).await
-}
-
-fn cause(stop: &Stop) -> Cause {
-    match stop {
-        Stop::HubSpot(_) | Stop::Again => Cause::HubSpot,
-        Stop::Thnks(_) => Cause::Thnks,
-        Stop::Needs(_) => Cause::Needs,
-        Stop::Store(_) | Stop::Internal(_) | Stop::Idle(_) => Cause::Ours,
-    }
 }
 
 /// Whether the run should end, so that the next one reads and writes again before it comes to where this one fails.

@@ -7,6 +7,7 @@ use notify::{Call, Letter};
 use serde_json::{Value, json};
 use store::PortalScope;
 use store::notices::{Leased, Outcome, Settings};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::settings::signing_secrets;
@@ -30,12 +31,20 @@ pub async fn take_due(app: &App, limit: i64) -> Result<Vec<PortalScope>, Error> 
     Ok(due)
 }
 
-/// Makes the portal's attempts that are due; returns how many. What fails is tried again later: an error is the database's.
-pub async fn deliver_due(app: &App, scope: PortalScope) -> Result<usize, Error> {
+/// Makes the portal's attempts that are due; returns how many. What fails is tried again later: an error is the database's. When
+/// the process stops, the attempt under way is the last.
+pub async fn deliver_due(
+    app: &App,
+    scope: PortalScope,
+    shutdown: &CancellationToken,
+) -> Result<usize, Error> {
     let Some(notify) = &app.notify else {
         return Ok(0);
     };
     for made in 0..IN_ONE_GO {
+        if shutdown.is_cancelled() {
+            return Ok(made);
+        }
         let now = app.now();
         let mut tx = app.db.begin(scope).await?;
         let leased = store::notices::lease(&mut tx, scope, now, now + LEASE).await?;

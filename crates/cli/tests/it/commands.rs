@@ -34,6 +34,32 @@ async fn a_missing_or_malformed_variable_is_named_in_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn settings_of_mail_that_cannot_be_stop_the_start() {
+    let stage = Stage::set(10).await;
+    let safe = "smtps://user:hunter2@mail.example";
+    for (smtp_url, from, named) in [
+        (safe, None, "MAIL_FROM"),
+        (safe, Some("nobody"), "MAIL_FROM"),
+        (
+            "smtp://user:hunter2@mail.example",
+            Some("a@gifts.example"),
+            "SMTP_URL",
+        ),
+        ("mail.example", Some("a@gifts.example"), "SMTP_URL"),
+    ] {
+        let mut command = stage.command(&["work"]);
+        command.env("SMTP_URL", smtp_url).env_remove("MAIL_FROM");
+        command.envs(from.map(|from| ("MAIL_FROM", from)));
+        let done = command.output().unwrap();
+        let words = String::from_utf8(done.stderr).unwrap();
+        assert!(!done.status.success(), "{smtp_url} {from:?} was accepted");
+        assert_eq!(words.lines().count(), 1, "{words}");
+        assert!(words.contains(named), "{named} is not named: {words}");
+        assert!(!words.contains("hunter2"), "a secret is shown: {words}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn health_checks_tell_the_truth() {
     let mut stage = Stage::set(10).await;
     let healthy = |stage: &Stage, part: &str| {
