@@ -15,6 +15,7 @@ mod harness;
 mod install;
 mod leases;
 mod matching;
+mod notices;
 mod outages;
 mod pausing;
 mod reports;

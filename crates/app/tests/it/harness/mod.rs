@@ -3,6 +3,7 @@
 
 pub mod crm;
 mod looking;
+pub mod sinks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
