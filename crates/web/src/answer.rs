@@ -135,7 +135,7 @@ fn problem_of(answer: &mut Response) -> Option<Problem> {
     (is_error && !is_ours).then(|| Problem::of_status(status))
 }
 
-/// The page or the JSON of `problem`; cookies and `Allow` that `bare` sets are kept.
+/// The page or the JSON of `problem`; cookies, `Allow` and `Retry-After` that `bare` sets are kept.
 fn say(problem: &Problem, bare: &Response, as_json: bool, id: Uuid) -> Response {
     let mut answer = if as_json {
         Json(json!({
@@ -158,7 +158,7 @@ fn say(problem: &Problem, bare: &Response, as_json: bool, id: Uuid) -> Response 
         page_or_words(&page, &problem.title)
     };
     *answer.status_mut() = problem.status;
-    for name in [header::SET_COOKIE, header::ALLOW] {
+    for name in [header::SET_COOKIE, header::ALLOW, header::RETRY_AFTER] {
         for value in bare.headers().get_all(&name) {
             answer.headers_mut().append(&name, value.clone());
         }

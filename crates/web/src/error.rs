@@ -1,6 +1,7 @@
 //! What a failure looks like from outside: the only place that knows status codes. A page says what happened and what to
 //! do in plain sentences, with a request id; the cause goes to the log.
 
+use app::notices::{EmailsFault, TargetFault};
 use app::{connect, events, install, runs, trace};
 use axum::Extension;
 use axum::http::StatusCode;
@@ -37,6 +38,12 @@ pub enum Error {
     Remedy(trace::Error),
     /// What was entered as a rule, or as a contact, cannot be one; why.
     NotRules(&'static str),
+    /// What was entered for notices cannot be; why.
+    NotNotices(String),
+    /// A test was asked for, and there is nobody to tell.
+    NobodyToTell,
+    /// A test was asked for a moment ago.
+    TestedJustNow,
     /// A delivery of events was not taken.
     Event(events::Error),
     /// Something inside failed.
@@ -229,6 +236,27 @@ impl Error {
                 *sentence,
             )
             .then("/portals", "To your portals"),
+            Self::NotNotices(sentence) => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid_notices",
+                "Nobody can be told this way",
+                sentence.as_str(),
+            )
+            .then("/portals", "To your portals"),
+            Self::NobodyToTell => Problem::new(
+                StatusCode::CONFLICT,
+                "nobody_to_tell",
+                "There is nobody to tell yet",
+                "A test needs an address or a webhook, and a mail server for addresses.",
+            )
+            .then("/portals", "To your portals"),
+            Self::TestedJustNow => Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "tested_just_now",
+                "A test was sent a moment ago",
+                "Another one can follow in a minute.",
+            )
+            .then("/portals", "To your portals"),
             Self::Event(events::Error::Unsigned(error)) => Problem::new(
                 StatusCode::UNAUTHORIZED,
                 "bad_signature",
@@ -295,6 +323,28 @@ pub fn of_remedy(error: &trace::Error) -> &'static str {
             "Nothing is known of this gift’s recipient, neither an address nor a number. Link the contact in HubSpot by hand; we leave it as it is."
         }
         trace::Error::NotFound | trace::Error::Run(_) => "Nothing was changed.",
+    }
+}
+
+/// What stands beside the addresses of people to tell.
+pub fn of_emails(fault: &EmailsFault) -> String {
+    match fault {
+        EmailsFault::NotAnAddress(text) => format!("“{text}” is no e-mail address."),
+        EmailsFault::TooMany => {
+            "These are more than ten addresses. Use a mailing list of your own.".to_owned()
+        }
+    }
+}
+
+/// What stands beside the address of a webhook.
+pub fn of_webhook(fault: TargetFault) -> &'static str {
+    match fault {
+        TargetFault::Malformed => "Enter a whole address, like https://hooks.example.com/thnks.",
+        TargetFault::NotHttps => "Enter an address that begins with https://.",
+        TargetFault::HasUser => {
+            "Enter the address without a user’s name or a password; calls are signed instead."
+        }
+        TargetFault::NotPublic => "The address must be on the public internet.",
     }
 }
 

@@ -18,8 +18,7 @@ use crate::access::{Gate, admit};
 use crate::answer;
 use crate::error::Error;
 use crate::handlers::{
-    assets, connect, dashboard, failures, gifts, health, install, landing, orphans, pause, portals,
-    reports, rules, runs, session, status, trace, webhooks,
+    assets, connect, dashboard, failures, gifts, health, install, landing, notices, orphans, pause, portals, reports, rules, runs, session, status, trace, webhooks,
 };
 
 /// The longest that an answer may take before it begins.
@@ -178,6 +177,34 @@ pub const ROUTES: &[Route] = {
         row(POST, "/portals/{hub_id}/settings", Owner, Form, || {
             post(rules::save)
         }),
+        row(
+            GET,
+            "/portals/{hub_id}/settings/notifications",
+            Session,
+            Page,
+            || get(notices::show),
+        ),
+        row(
+            POST,
+            "/portals/{hub_id}/settings/notifications",
+            Owner,
+            Form,
+            || post(notices::save),
+        ),
+        row(
+            POST,
+            "/portals/{hub_id}/settings/notifications/test",
+            Owner,
+            Form,
+            || post(notices::test),
+        ),
+        row(
+            POST,
+            "/portals/{hub_id}/settings/notifications/secret",
+            Owner,
+            Form,
+            || post(notices::renew_secret),
+        ),
         row(POST, "/portals/{hub_id}/sync", Owner, Form, || {
             post(runs::sync)
         }),

@@ -15,7 +15,7 @@ use crate::App;
 
 pub use delivering::{deliver_due, take_due};
 pub use settings::{
-    ChangeError, EmailsFault, Entered, Overview, Refused, TEST_EVERY, TestError, load,
+    ChangeError, EmailsFault, Entered, Overview, Refused, TEST_EVERY, TargetFault, TestError, load,
     renew_secret, save, test,
 };
 pub use store::notices::{Delivery, DeliveryState};

@@ -8,6 +8,7 @@ pub mod gifts;
 pub mod health;
 pub mod install;
 pub mod landing;
+pub mod notices;
 pub mod orphans;
 pub mod pause;
 pub mod portals;

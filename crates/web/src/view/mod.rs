@@ -11,6 +11,7 @@ pub mod funnel;
 pub mod gifts;
 pub mod health;
 pub mod landing;
+pub mod notices;
 pub mod orphans;
 pub mod pill;
 pub mod portals;
@@ -23,6 +24,7 @@ pub mod reports;
 pub mod rules;
 pub mod run;
 pub mod runs;
+pub mod sections;
 pub mod shell;
 pub mod stats;
 pub mod story;
@@ -36,5 +38,6 @@ mod gifts_samples;
 mod linking_samples;
 #[cfg(test)]
 mod reports_samples;
+mod notices_samples;
 #[cfg(test)]
 mod samples;

@@ -601,6 +601,7 @@ fn pages() -> Vec<(String, String)> {
     pages.extend(super::linking_samples::pages());
     pages.extend(super::gifts_samples::pages());
     pages.extend(super::reports_samples::pages());
+    pages.extend(super::notices_samples::pages());
     let mut fresh = portal();
     fresh.thnks_connected = false;
     for (name, viewer, error) in [

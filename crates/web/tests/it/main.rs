@@ -11,6 +11,7 @@ mod gifts;
 mod harness;
 mod install;
 mod linking;
+mod notices;
 mod pages;
 mod reports;
 mod routes;
