@@ -8,5 +8,6 @@ mod harness;
 mod isolation;
 mod ledger;
 mod reports;
+mod notices;
 mod runs;
 mod totals;

@@ -39,7 +39,7 @@ pub struct NoticesPage {
     pub done: Option<(&'static str, &'static str)>,
     /// What was wrong with what was sent.
     pub refusals: Refusals,
-    /// Whether nothing has been stored yet: what the form shows is proposed.
+    /// Whether nothing has been stored yet: what the form shows to an owner is proposed.
     pub is_proposal: bool,
     /// Addresses, one a line.
     pub emails: String,
@@ -151,7 +151,9 @@ fn hint(kind: NoticeKind) -> &'static str {
         NoticeKind::AuthorizationLost => {
             "At once, when the app was uninstalled or its access revoked."
         }
-        NoticeKind::Recovered => "When syncs get through after one of the two above was told.",
+        NoticeKind::Recovered => {
+            "When syncs get through again after one of these troubles was told."
+        }
         NoticeKind::Test => "",
     }
 }
@@ -189,9 +191,9 @@ impl NoticesPage {
             sections: sections(&path, Part::Notifications),
             done: done.map(done_words),
             refusals: refusals.clone(),
-            is_proposal: !overview.is_set && is_owner && !is_refused,
+            is_proposal: !overview.is_set && !is_refused,
             emails: settings.emails.join("\n"),
-            email_lines: settings.emails.len().clamp(3, 10),
+            email_lines: (settings.emails.len() + 1).clamp(3, 11),
             mail_is_off: !overview.sends_mail,
             kinds: NoticeKind::CHOICES
                 .into_iter()
