@@ -2,7 +2,7 @@
 //! of the connection, so that a name which leads elsewhere by then is refused as well.
 
 use std::error::Error as StdError;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
@@ -113,44 +113,53 @@ pub(crate) fn is_about_reach(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
+/// Networks that are not public, by first address and length of the prefix: IANA's special-purpose registry for IPv4,
+/// multicast and what is reserved, and Azure's host agent, which has a public number.
+const SPECIAL_V4: [([u8; 4], u32); 17] = [
+    ([0, 0, 0, 0], 8),          // this network
+    ([10, 0, 0, 0], 8),         // private
+    ([100, 64, 0, 0], 10),      // carriers' own
+    ([127, 0, 0, 0], 8),        // this machine
+    ([168, 63, 129, 16], 32),   // Azure's host agent
+    ([169, 254, 0, 0], 16),     // link-local, metadata of clouds
+    ([172, 16, 0, 0], 12),      // private
+    ([192, 0, 0, 0], 24),       // protocol assignments
+    ([192, 0, 2, 0], 24),       // documentation
+    ([192, 88, 99, 0], 24),     // relays of 6to4
+    ([192, 168, 0, 0], 16),     // private
+    ([198, 18, 0, 0], 15),      // benchmarks
+    ([198, 51, 100, 0], 24),    // documentation
+    ([203, 0, 113, 0], 24),     // documentation
+    ([224, 0, 0, 0], 4),        // multicast
+    ([240, 0, 0, 0], 4),        // reserved
+    ([255, 255, 255, 255], 32), // broadcast
+];
+
+/// Of IPv6 only this is global unicast.
+const GLOBAL_V6: (u128, u32) = (0x2000 << 112, 3);
+
+/// And these are not, although they lie in it. Addresses that carry an IPv4 one in them are not followed, whatever that is.
+const SPECIAL_V6: [(u128, u32); 4] = [
+    (0x2001 << 112, 23),     // protocol assignments: Teredo, benchmarks, ORCHID
+    (0x2001_0db8 << 96, 32), // documentation
+    (0x2002 << 112, 16),     // 6to4
+    (0x3fff << 112, 20),     // documentation
+];
+
 fn is_public(ip: IpAddr) -> bool {
     match ip {
-        IpAddr::V4(ip) => is_public_v4(ip),
-        IpAddr::V6(ip) => is_public_v6(ip),
+        IpAddr::V4(ip) => {
+            let lies_in = |(first, prefix): ([u8; 4], u32)| {
+                (u32::from(ip) ^ u32::from_be_bytes(first)) >> (32 - prefix) == 0
+            };
+            !SPECIAL_V4.into_iter().any(lies_in)
+        }
+        IpAddr::V6(ip) => {
+            let lies_in =
+                |(first, prefix): (u128, u32)| (u128::from(ip) ^ first) >> (128 - prefix) == 0;
+            lies_in(GLOBAL_V6) && !SPECIAL_V6.into_iter().any(lies_in)
+        }
     }
-}
-
-/// Outside IANA's special-purpose registry for IPv4, and not Azure's host agent, which has a public number.
-fn is_public_v4(ip: Ipv4Addr) -> bool {
-    let [a, b, c, _] = ip.octets();
-    !(ip.is_private()
-        || ip.is_loopback()
-        || ip.is_link_local()
-        || ip.is_documentation()
-        || matches!(
-            (a, b, c),
-            (0, ..)                     // this network
-                | (100, 64..=127, _)    // carriers' own
-                | (192, 0, 0)           // protocol assignments
-                | (192, 88, 99)         // relays of 6to4
-                | (198, 18..=19, _)     // benchmarks
-                | (224..=255, ..) // multicast, reserved, broadcast
-        )
-        || ip == Ipv4Addr::new(168, 63, 129, 16))
-}
-
-/// Global unicast (2000::/3) without what stands for other networks or for nothing. Addresses that carry an IPv4 one in them
-/// are not followed, whatever that is.
-fn is_public_v6(ip: Ipv6Addr) -> bool {
-    let [a, b, ..] = ip.segments();
-    (a & 0xe000) == 0x2000
-        && !matches!(
-            (a, b),
-            (0x2001, 0..=0x01ff)        // protocol assignments: Teredo, benchmarks, ORCHID
-                | (0x2001, 0x0db8)      // documentation
-                | (0x2002, _)           // 6to4
-                | (0x3fff, 0..=0x0fff) // documentation
-        )
 }
 
 #[cfg(test)]

@@ -156,7 +156,7 @@ pub async fn save(app: &App, session: &Session, entered: &Entered) -> Result<(),
     let before = store::notices::find_settings(&mut tx, scope).await?;
     let url = webhook_url.as_deref();
     store::notices::save_settings(&mut tx, scope, &emails, &entered.kinds, url, now).await?;
-    if url.is_some() && !before.is_some_and(|before| before.secret.is_some()) {
+    if url.is_some() && before.is_none_or(|before| before.secret.is_none()) {
         let sealed = new_secret(app, scope);
         store::notices::save_secret(&mut tx, scope, &sealed, None, now).await?;
     }

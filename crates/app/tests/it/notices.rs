@@ -533,7 +533,11 @@ async fn the_secret_is_sealed_and_a_new_one_leaves_a_day_to_change_over() {
     let plain = STANDARD
         .decode(first.strip_prefix("whsec_").unwrap())
         .unwrap();
-    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    };
     for secret in [hex(first.as_bytes()), hex(&plain), first.clone()] {
         assert!(!stored.to_string().contains(&secret));
     }

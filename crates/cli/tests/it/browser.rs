@@ -78,6 +78,13 @@ impl Browser {
 
     /// Presses the button of the form that posts to `path`, with the page's own CSRF token.
     pub async fn press(&self, page: &str, path: &str) -> Value {
+        let (status, body) = self.fill(page, path, &[]).await;
+        assert_eq!(status, 202, "{path}");
+        body
+    }
+
+    /// Fills in a form and sends it, with the page's own CSRF token.
+    pub async fn fill(&self, page: &str, path: &str, fields: &[(&str, &str)]) -> (u16, Value) {
         let html = self
             .client
             .get(format!("{}{page}", self.base))
@@ -96,11 +103,10 @@ impl Browser {
             .client
             .post(format!("{}{path}", self.base))
             .header("accept", "application/json")
-            .form(&[("csrf_token", token)])
+            .form(&[fields, &[("csrf_token", token)]].concat())
             .send()
             .await
             .unwrap();
-        assert_eq!(answer.status(), 202, "{path}");
-        answer.json().await.unwrap()
+        (answer.status().as_u16(), answer.json().await.unwrap())
     }
 }

@@ -6,4 +6,5 @@ mod browser;
 mod commands;
 mod crashes;
 mod events;
+mod notices;
 mod processes;
