@@ -1,11 +1,63 @@
 //! Ending a connection from our side: HubSpot is told, tokens are destroyed, sessions and runs end, data stays.
 
-use domain::portal::{Need, NeedCode};
+use domain::portal::{Need, NeedCode, PortalStatus};
 use domain::trouble::Sign;
 use serde_json::json;
 use store::PortalScope;
 
-use crate::{App, Error, access, notices};
+use crate::portals::PortalSummary;
+use crate::session::Session;
+use crate::{App, Error, access, notices, portals, status};
+
+/// What a person who wants to disconnect is told.
+#[derive(Debug, Clone)]
+pub struct Parting {
+    /// The portal.
+    pub portal: PortalSummary,
+    /// Where it stands.
+    pub status: PortalStatus,
+    /// Sessions that end, the person's own included.
+    pub sessions: i64,
+}
+
+/// Why the portal was not disconnected.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// What was typed is neither the portal's number nor its domain.
+    #[error("not confirmed")]
+    NotConfirmed,
+    /// Something inside failed.
+    #[error(transparent)]
+    Internal(#[from] Error),
+}
+
+/// What there is to part from.
+pub async fn load(app: &App, scope: &PortalScope) -> Result<Parting, Error> {
+    let mut tx = app.db.begin(*scope).await?;
+    let portal = store::portals::find(&mut tx, *scope)
+        .await?
+        .ok_or(Error::NotConnected)?;
+    Ok(Parting {
+        status: status::read(&mut tx, *scope, &portal).await?,
+        sessions: store::sessions::count(&mut tx, *scope, app.now()).await?,
+        portal: PortalSummary::of(*scope, &portal),
+    })
+}
+
+/// Disconnects on behalf of an owner who has typed the portal's number or its domain. Tells what [`disconnect`] tells.
+pub async fn disconnect_by_owner(
+    app: &App,
+    session: &Session,
+    typed: &str,
+) -> Result<bool, Refused> {
+    let portal = portals::load(app, session.scope()).await?;
+    let typed = typed.trim();
+    let is_domain = |domain: &String| domain.eq_ignore_ascii_case(typed);
+    if typed != portal.hub_id.to_string() && !portal.hub_domain.as_ref().is_some_and(is_domain) {
+        return Err(Refused::NotConfirmed);
+    }
+    Ok(disconnect(app, *session.scope(), &session.actor()).await?)
+}
 
 /// Uninstalls the app from the portal and forgets its tokens. A HubSpot that does not answer does not stop it: the
 /// tokens are destroyed all the same, and `false` tells that HubSpot may still list the app.

@@ -10,6 +10,7 @@ mod kept;
 mod tokens;
 
 pub mod access;
+pub mod audit;
 pub mod connect;
 pub mod dashboard;
 pub mod days;
@@ -21,11 +22,14 @@ pub mod failures;
 pub mod gifts;
 pub mod install;
 pub mod notices;
+pub mod members;
 pub mod operator;
 pub mod orphans;
 pub mod pause;
 pub mod portals;
 pub mod reports;
+pub mod preflight;
+
 pub mod rules;
 pub mod runs;
 pub mod schedule;

@@ -9,7 +9,7 @@ use store::PortalScope;
 
 pub use crate::account::{Account, Counts};
 use crate::session::Session;
-use crate::{App, status};
+use crate::{App, engine, status};
 
 /// Why a run is not possible.
 #[derive(Debug, thiserror::Error)]
@@ -140,6 +140,28 @@ pub(crate) async fn request_in(
         started_at: None,
         phase: None,
     })
+}
+
+/// Ends an open run on behalf of a person. What it has brought through stays, the rest waits for the next run, which goes on
+/// where this one had read to. One that has ended stays as it ended; `None` when there is no such run.
+pub async fn cancel(
+    app: &App,
+    session: &Session,
+    run_id: RunId,
+) -> Result<Option<Account>, crate::Error> {
+    let (scope, now, actor) = (*session.scope(), app.now(), session.actor());
+    let mut tx = app.db.begin(scope).await?;
+    store::runs::lock(&mut tx, scope).await?;
+    if let Some(cancelled) = store::runs::cancel(&mut tx, scope, run_id, now).await? {
+        if let Some(through) = engine::read_through(cancelled.kind, cancelled.progress) {
+            store::portals::save_synced_through(&mut tx, scope, through).await?;
+        }
+        let detail = json!({"run": run_id, "kind": cancelled.kind, "was": cancelled.was});
+        store::audit::insert(&mut tx, scope, &actor, "run.cancel", &detail, now).await?;
+    }
+    let account = store::runs::find(&mut tx, scope, run_id).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(account.map(Account::from))
 }
 
 /// How a run stands.

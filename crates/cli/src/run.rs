@@ -20,7 +20,7 @@ use crate::wiring;
 pub enum Command {
     /// Start a run, wait for its end and print its account
     ///
-    /// Exit code: 0 when it succeeded, 3 when it failed, 4 when it was given up, 1 when it could not be started or watched.
+    /// Exit code: 0 when it succeeded, 3 when it failed, 4 when it was given up, 5 when somebody cancelled it, 1 when it could not be started or watched.
     Start {
         /// The portal
         #[arg(long, value_name = "HUB_ID")]
@@ -121,6 +121,7 @@ pub async fn run(command: Command) -> Result<ExitCode> {
     Ok(match account.state {
         RunState::Failed => ExitCode::from(3),
         RunState::Dead => ExitCode::from(4),
+        RunState::Cancelled => ExitCode::from(5),
         RunState::Queued | RunState::Running | RunState::Succeeded => ExitCode::SUCCESS,
     })
 }

@@ -94,16 +94,19 @@ pub enum RunState {
     Failed,
     /// Gave up after three starts without progress.
     Dead,
+    /// A person ended it: neither a success nor a failure.
+    Cancelled,
 }
 
 impl RunState {
     /// All states.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Queued,
         Self::Running,
         Self::Succeeded,
         Self::Failed,
         Self::Dead,
+        Self::Cancelled,
     ];
 
     /// The value in the ledger and in JSON.
@@ -114,6 +117,7 @@ impl RunState {
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Dead => "dead",
+            Self::Cancelled => "cancelled",
         }
     }
 

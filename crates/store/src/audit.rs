@@ -27,3 +27,90 @@ pub async fn insert(
     .await?;
     Ok(())
 }
+
+/// A line of the trail.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Its number: later lines have greater ones.
+    pub seq: i64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who: `user:<id>`, `operator`, `schedule`, `hubspot` or `worker`.
+    pub actor: String,
+    /// What, such as `run.request`.
+    pub action: String,
+    /// Ids and counts.
+    pub detail: Value,
+}
+
+/// Which lines; what is `None` may be anything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// By this actor.
+    pub actor: Option<String>,
+    /// This act.
+    pub action: Option<String>,
+    /// At this moment or later.
+    pub from: Option<DateTime<Utc>>,
+    /// Before this moment.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// Up to `limit` lines of a filter, the newest first; those before the line `before` when it is given.
+pub async fn list(
+    conn: &mut Conn,
+    scope: PortalScope,
+    filter: &Filter,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Entry>, Error> {
+    let entries = sqlx::query_as!(
+        Entry,
+        "SELECT seq, at, actor, action, detail FROM audit
+         WHERE hub_id = $1 AND ($2::text IS NULL OR actor = $2) AND ($3::text IS NULL OR action = $3)
+            AND ($4::timestamptz IS NULL OR at >= $4) AND ($5::timestamptz IS NULL OR at < $5)
+            AND ($6::bigint IS NULL OR seq < $6)
+         ORDER BY seq DESC LIMIT $7",
+        scope.hub_id().0,
+        filter.actor,
+        filter.action,
+        filter.from,
+        filter.until,
+        before,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(entries)
+}
+
+/// Everybody who has ever done something, and everything that was ever done, each once and in order.
+pub async fn list_choices(
+    conn: &mut Conn,
+    scope: PortalScope,
+) -> Result<(Vec<String>, Vec<String>), Error> {
+    // One step of each index per choice, however long the trail is.
+    let actors = sqlx::query_scalar!(
+        r#"WITH RECURSIVE choice AS (
+            SELECT min(actor) AS name FROM audit WHERE hub_id = $1
+            UNION ALL
+            SELECT (SELECT min(actor) FROM audit WHERE hub_id = $1 AND actor > choice.name) FROM choice
+            WHERE choice.name IS NOT NULL)
+         SELECT name AS "name!" FROM choice WHERE name IS NOT NULL"#,
+        scope.hub_id().0
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let actions = sqlx::query_scalar!(
+        r#"WITH RECURSIVE choice AS (
+            SELECT min(action) AS name FROM audit WHERE hub_id = $1
+            UNION ALL
+            SELECT (SELECT min(action) FROM audit WHERE hub_id = $1 AND action > choice.name) FROM choice
+            WHERE choice.name IS NOT NULL)
+         SELECT name AS "name!" FROM choice WHERE name IS NOT NULL"#,
+        scope.hub_id().0
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok((actors, actions))
+}

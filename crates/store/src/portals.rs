@@ -238,6 +238,20 @@ pub async fn save_needs(
     Ok(())
 }
 
+/// When the portal's needs were last looked at; `None` before the first look.
+pub async fn find_checked_at(
+    conn: &mut Conn,
+    scope: PortalScope,
+) -> Result<Option<DateTime<Utc>>, Error> {
+    let at = sqlx::query_scalar!(
+        "SELECT needs_checked_at FROM portals WHERE hub_id = $1",
+        scope.hub_id().0
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(at.flatten())
+}
+
 /// Moves on the place where the next sync begins; it never moves back.
 pub async fn save_synced_through(
     conn: &mut Conn,

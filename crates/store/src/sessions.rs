@@ -86,6 +86,31 @@ pub async fn delete(conn: &mut Conn, token_hash: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Ends every session of a person in a portal.
+pub async fn delete_of(conn: &mut Conn, scope: PortalScope, user_id: UserId) -> Result<(), Error> {
+    sqlx::query!(
+        "DELETE FROM sessions WHERE hub_id = $1 AND user_id = $2",
+        scope.hub_id().0,
+        user_id.0
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// How many sessions of a portal are open.
+pub async fn count(conn: &mut Conn, scope: PortalScope, now: DateTime<Utc>) -> Result<i64, Error> {
+    let open = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "open!" FROM sessions WHERE hub_id = $1 AND created_at > $2 AND last_seen_at > $3"#,
+        scope.hub_id().0,
+        now - ABSOLUTE,
+        now - IDLE
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(open)
+}
+
 /// Ends every session of a portal.
 pub async fn delete_all(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
     sqlx::query!("DELETE FROM sessions WHERE hub_id = $1", scope.hub_id().0)

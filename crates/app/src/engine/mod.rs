@@ -48,7 +48,8 @@ pub enum Outcome {
     Ended(RunState),
     /// It goes on later.
     Yielded,
-    /// There was nothing to do: it has ended before, another run has the portal, or another worker took over.
+    /// There was nothing to do: it has ended before, somebody cancelled it, another run has the portal, or another worker took
+    /// over.
     Passed,
 }
 
@@ -97,6 +98,18 @@ struct Progress {
     marked: bool,
     /// Failures in a row of something outside.
     failures: u32,
+}
+
+/// Up to when a run that ends early has read all that changed at Thnks, as `progress` tells; `None` for a kind that reads only
+/// some of it, and where Thnks' list could not be followed.
+pub(crate) fn read_through(
+    kind: RunKind,
+    progress: serde_json::Value,
+) -> Option<chrono::DateTime<chrono::Utc>> {
+    let progress: Progress = serde_json::from_value(progress).ok()?;
+    progress
+        .through
+        .filter(|_| kind.includes_sync() && !progress.cut_short)
 }
 
 /// A run in work.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use app::disconnect::Refused;
 use chrono::TimeDelta;
 use domain::HubId;
 use domain::portal::{NeedCode, PortalState};
@@ -185,5 +186,58 @@ async fn disconnecting_takes_the_app_out_of_the_portal() {
     assert_disconnected(&world).await;
     assert_eq!(world.rows("sessions").await.len(), 0);
     assert_eq!(world.verdict().records, 20);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_owner_disconnects_by_typing_which_portal() {
+    let world = world(20).await;
+    let session = world.backfilled().await;
+    let parting = app::disconnect::load(&world.app, session.scope())
+        .await
+        .unwrap();
+    assert_eq!((parting.status.synced, parting.sessions), (20, 1));
+    for typed in ["", "yes", "48"] {
+        let refused = app::disconnect::disconnect_by_owner(&world.app, &session, typed).await;
+        assert!(matches!(refused, Err(Refused::NotConfirmed)), "{typed}");
+    }
+    assert!(world.is_installed(HUB));
+    let typed = format!(" {HUB} ");
+    let told = app::disconnect::disconnect_by_owner(&world.app, &session, &typed)
+        .await
+        .unwrap();
+    assert!(told && !world.is_installed(HUB));
+    assert_disconnected(&world).await;
+    let audit = world.rows("audit").await;
+    let act = audit
+        .iter()
+        .find(|row| row["action"] == "portal.disconnect");
+    assert_eq!(act.unwrap()["actor"], format!("user:{}", session.user_id));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_hubspot_that_does_not_answer_does_not_keep_the_portal_connected() {
+    let world = world(20).await;
+    let session = world.backfilled().await;
+    for kind in ["account.*", "oauth.*"] {
+        let action = Action::Status {
+            status: 503,
+            body: sandbox::FaultBody::Json,
+            retry_after: None,
+        };
+        world.control.inject(Fault {
+            times: u64::MAX,
+            ..Fault::once(kind, action)
+        });
+    }
+    let typed = HUB.to_string();
+    let told = app::disconnect::disconnect_by_owner(&world.app, &session, &typed)
+        .await
+        .unwrap();
+    assert!(!told);
+    world.control.clear_faults();
+    assert_disconnected(&world).await;
+    assert_eq!(world.rows("sessions").await.len(), 0);
     world.end().await;
 }

@@ -4,6 +4,7 @@
 
 mod associate;
 mod backfill;
+mod cancelling;
 mod connect;
 mod drift;
 mod erasing;
@@ -16,6 +17,7 @@ mod install;
 mod leases;
 mod matching;
 mod notices;
+mod members;
 mod outages;
 mod pausing;
 mod reports;

@@ -90,6 +90,49 @@ pub async fn list_due(
         .collect())
 }
 
+/// Up to `limit` rows that this service has linked to a contact and no person has changed since, the latest gift first: what
+/// a trial of other rules decides about again.
+pub async fn list_linked(
+    conn: &mut Conn,
+    scope: PortalScope,
+    limit: i64,
+) -> Result<Vec<Due>, Error> {
+    let rows = sqlx::query!(
+        r#"SELECT t.transaction_id, t.record_id AS "record_id!", t.recipient_key, t.recipient_phone_key, t.contact_id,
+            t.company_ids, t.deal_ids, t.link_version, r.alias AS "alias?", r.contact_id AS "chosen?"
+         FROM (SELECT * FROM transactions
+            WHERE hub_id = $1 AND contact_id IS NOT NULL AND record_id IS NOT NULL AND hand IS NULL AND erased_at IS NULL
+            ORDER BY counted_at DESC LIMIT $2) AS t
+         LEFT JOIN recipient_remedies AS r
+            ON r.hub_id = t.hub_id AND r.recipient = coalesce(t.recipient_key, t.recipient_phone_key)"#,
+        scope.hub_id().0,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    let ids = |ids: Vec<i64>| ids.into_iter().map(RecordId).collect::<BTreeSet<_>>();
+    Ok(rows
+        .into_iter()
+        .map(|row| Due {
+            id: TransactionId(row.transaction_id),
+            record_id: RecordId(row.record_id),
+            recipient: Recipient {
+                email: row.recipient_key,
+                phone: row.recipient_phone_key,
+                alias: row.alias,
+                chosen: row.chosen.map(RecordId),
+            },
+            links: Links {
+                contact: row.contact_id.map(RecordId),
+                companies: ids(row.company_ids),
+                deals: ids(row.deal_ids),
+            },
+            keep: Keep::All,
+            version: row.link_version,
+        })
+        .collect())
+}
+
 /// How many rows have a record and wait to be linked.
 pub async fn count_due(conn: &mut Conn, scope: PortalScope) -> Result<i64, Error> {
     let count = sqlx::query_scalar!(

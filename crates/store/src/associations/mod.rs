@@ -5,7 +5,7 @@ mod following;
 mod showing;
 
 pub use due::{
-    Decided, Due, count_due, insert_deal_facts, list_due, mark_due, mark_orphans_due,
+    Decided, Due, count_due, insert_deal_facts, list_due, list_linked, mark_due, mark_orphans_due,
     mark_recipients_due, save,
 };
 pub use following::{

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::RunId;
 use domain::run::{RunKind, RunState};
+use serde_json::Value;
 
 use super::asking::{Wish, request_wish};
 use crate::{Conn, Error, PortalScope, db};
@@ -169,6 +170,70 @@ pub async fn fail_open(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// A run as it was when a person ended it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cancelled {
+    /// What it did.
+    pub kind: RunKind,
+    /// Whether it waited or worked.
+    pub was: RunState,
+    /// Where it was.
+    pub progress: Value,
+}
+
+/// Ends an open run because a person wants it, in a transaction that began with a lock; `None` when it is not open. What was
+/// asked for again meanwhile is dropped with it. A worker's next commit finds that the fence has moved on; the portal's other
+/// runs are rung for.
+pub async fn cancel(
+    conn: &mut Conn,
+    scope: PortalScope,
+    run_id: RunId,
+    now: DateTime<Utc>,
+) -> Result<Option<Cancelled>, Error> {
+    let hub_id = scope.hub_id().0;
+    let open = sqlx::query!(
+        r#"SELECT r.kind, r.state, r.progress, l.run_id IS NOT NULL AS "is_held!" FROM runs AS r
+         LEFT JOIN portal_leases AS l ON l.hub_id = r.hub_id AND l.run_id = r.run_id
+         WHERE r.hub_id = $1 AND r.run_id = $2 AND r.state IN ('queued', 'running')"#,
+        hub_id,
+        run_id.0
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(open) = open else { return Ok(None) };
+    if open.is_held {
+        take_away(conn, scope).await?;
+        sqlx::query!(
+            "UPDATE run_queue SET due_at = now(), rung_at = NULL, busy = false WHERE hub_id = $1 AND busy",
+            hub_id
+        )
+        .execute(&mut *conn)
+        .await?;
+    }
+    sqlx::query!(
+        "DELETE FROM run_queue WHERE hub_id = $1 AND run_id = $2",
+        hub_id,
+        run_id.0
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "UPDATE runs SET state = 'cancelled', wanted_again = false, wanted_since = NULL, finished_at = $3
+         WHERE hub_id = $1 AND run_id = $2",
+        hub_id,
+        run_id.0,
+        now
+    )
+    .execute(&mut *conn)
+    .await?;
+    db::ring(conn).await?;
+    Ok(Some(Cancelled {
+        kind: super::kind_from(&open.kind)?,
+        was: super::state_from(&open.state)?,
+        progress: open.progress,
+    }))
 }
 
 /// Lets the run that works on the portal begin anew where it last committed, in a transaction that began with a lock: what

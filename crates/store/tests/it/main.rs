@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod audit;
 mod catalog;
 mod gifts;
 mod harness;
@@ -9,5 +10,6 @@ mod isolation;
 mod ledger;
 mod reports;
 mod notices;
+mod members;
 mod runs;
 mod totals;

@@ -424,3 +424,74 @@ async fn giants_take_turns_and_never_stand_before_a_sync() {
         assert_eq!(round, all, "each giant has its turn before any has two");
     }
 }
+
+async fn cancel(
+    world: &World,
+    portal: PortalScope,
+    run_id: domain::RunId,
+) -> Option<runs::Cancelled> {
+    let mut tx = world.db.begin(portal).await.unwrap();
+    runs::lock(&mut tx, portal).await.unwrap();
+    let cancelled = runs::cancel(&mut tx, portal, run_id, now()).await.unwrap();
+    tx.commit().await.unwrap();
+    cancelled
+}
+
+#[tokio::test]
+async fn a_run_that_is_cancelled_at_work_commits_no_more_and_lets_the_others_go() {
+    let world = world().await;
+    let portal = world.portal(1, "UTC").await;
+    let run = request(&world, portal, RunKind::Sync).await.run_id;
+    let next = request(&world, portal, RunKind::Sweep).await.run_id;
+    let old = fence(&claim(&world, portal, run).await);
+    assert_eq!(claim(&world, portal, next).await, Claim::Busy);
+    // Somebody wanted it once more: that goes with it.
+    request(&world, portal, RunKind::Sync).await;
+    let cancelled = cancel(&world, portal, run).await.unwrap();
+    assert_eq!(
+        (cancelled.kind, cancelled.was),
+        (RunKind::Sync, RunState::Running)
+    );
+    assert_eq!(cancel(&world, portal, run).await, None, "it has ended");
+
+    let mut tx = world.db.begin(portal).await.unwrap();
+    assert!(matches!(
+        runs::hold(&mut tx, portal, run, old).await,
+        Err(Error::Fenced)
+    ));
+    drop(tx);
+    assert_eq!(claim(&world, portal, run).await, Claim::Gone);
+    let mut tx = world.db.begin(portal).await.unwrap();
+    let last = runs::find_last(&mut tx, portal).await.unwrap().unwrap();
+    assert_eq!((last.id, last.state), (run, RunState::Cancelled));
+    let current = runs::find_current(&mut tx, portal).await.unwrap().unwrap();
+    assert_eq!(current.id, next, "nothing follows the cancelled one");
+    drop(tx);
+    let mut tx = world.db.begin_unscoped().await.unwrap();
+    assert_eq!(runs::take_due(&mut tx, 10).await.unwrap(), [next]);
+    drop(tx);
+    assert!(fence(&claim(&world, portal, next).await) > old);
+    // It can be asked for again.
+    assert!(request(&world, portal, RunKind::Sync).await.is_new);
+}
+
+#[tokio::test]
+async fn a_run_that_waits_is_cancelled_and_the_one_at_work_goes_on() {
+    let world = world().await;
+    let (portal, other) = (world.portal(1, "UTC").await, world.portal(2, "UTC").await);
+    let at_work = request(&world, portal, RunKind::Backfill).await.run_id;
+    let waits = request(&world, portal, RunKind::Reassociate).await.run_id;
+    let held = fence(&claim(&world, portal, at_work).await);
+    assert_eq!(claim(&world, portal, waits).await, Claim::Busy);
+    assert_eq!(cancel(&world, other, waits).await, None, "another portal's");
+    assert_eq!(
+        cancel(&world, portal, waits).await.unwrap().was,
+        RunState::Queued
+    );
+    let mut tx = world.db.begin(portal).await.unwrap();
+    runs::hold(&mut tx, portal, at_work, held).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(claim(&world, portal, waits).await, Claim::Busy);
+    let mut tx = world.db.begin_unscoped().await.unwrap();
+    assert_eq!(runs::find_scope(&mut tx, waits).await.unwrap(), None);
+}

@@ -17,6 +17,12 @@ pub struct Health {
     pub more: Option<(&'static str, &'static str)>,
 }
 
+/// Whether a person ended the last run.
+pub(super) fn was_cancelled(status: &PortalStatus) -> bool {
+    let last = status.last_run.as_ref();
+    last.is_some_and(|run| run.state == RunState::Cancelled)
+}
+
 impl Health {
     /// The health that `status` means.
     pub fn of(status: &PortalStatus) -> Self {
@@ -44,6 +50,14 @@ impl Health {
                 "idle",
                 "An owner paused the sync. Nothing is lost; it goes on where it stopped.",
             ),
+            PortalState::Backfilling if status.current_run.is_none() && was_cancelled(status) => {
+                Self::new(
+                    "Backfilling",
+                    "idle",
+                    "The import of your history was cancelled. It goes on with the next sync.",
+                )
+                .with_more("/runs", "See the runs")
+            }
             PortalState::Backfilling => Self::new(
                 "Backfilling",
                 "busy",
@@ -95,6 +109,14 @@ impl Health {
                 "Retrying",
                 "warn",
                 "The last run did not reach its end. The next one goes on where it stopped.",
+            )
+            .with_more("/runs", "See the runs");
+        }
+        if was_cancelled(status) {
+            return Self::new(
+                "Waiting",
+                "idle",
+                "The last run was cancelled. The next one goes on where it stopped.",
             )
             .with_more("/runs", "See the runs");
         }

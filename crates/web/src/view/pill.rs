@@ -37,6 +37,7 @@ impl Pill {
             RunState::Succeeded => ("Succeeded", "good"),
             RunState::Failed => ("Did not finish", "bad"),
             RunState::Dead => ("Gave up", "bad"),
+            RunState::Cancelled => ("Cancelled", "idle"),
         };
         Self { word, tone }
     }

@@ -5,6 +5,7 @@ use domain::portal::{CurrentRun, PortalState, PortalStatus};
 use domain::run::{Phase, RunKind, RunState};
 
 use super::format;
+use super::health::was_cancelled;
 
 /// Seconds between two loads in a browser without script while a run is in work.
 pub const RELOAD_SECS: u32 = 5;
@@ -44,6 +45,18 @@ impl Progress {
     pub fn of(status: &PortalStatus, now: DateTime<Utc>) -> Option<Self> {
         match &status.current_run {
             Some(run) => Some(Self::of_run(run, status, now)),
+            None if status.state == PortalState::Backfilling && was_cancelled(status) => {
+                Some(Self {
+                    title: "Your history waits",
+                    sentence: "Its import was cancelled. It goes on where it stopped with the next sync.",
+                    done: format::number(status.transactions),
+                    so_far: "found so far",
+                    total: None,
+                    bar: None,
+                    still: true,
+                    facts: vec![format!("{} in HubSpot", format::number(status.synced))],
+                })
+            }
             None if status.state == PortalState::Backfilling => Some(Self {
                 title: "Your history arrives soon",
                 sentence: "The import starts within moments. You can close this page; it goes on by itself.",

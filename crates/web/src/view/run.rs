@@ -178,6 +178,18 @@ fn sentence(run: &Account, zone: Tz) -> String {
         RunState::Succeeded if run.counts.failed() > 0 => {
             " It came to its end, but not everything got through."
         }
+        RunState::Cancelled => match run.kind {
+            RunKind::Backfill | RunKind::Sync => {
+                " It was cancelled; the next sync goes on where it stopped."
+            }
+            RunKind::Resync | RunKind::Sweep => {
+                " It was cancelled. What it had read is brought through by the next sync; the rest is not read again."
+            }
+            RunKind::Reassociate | RunKind::Link => {
+                " It was cancelled. What it had not come to is done by the next run."
+            }
+            RunKind::Check => " It was cancelled.",
+        },
         RunState::Queued | RunState::Running | RunState::Succeeded => "",
     };
     format!("{task}{end}")

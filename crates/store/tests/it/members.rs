@@ -1,0 +1,109 @@
+//! The people of a portal: one owner at least, whatever happens at the same time.
+
+use domain::UserId;
+use store::PortalScope;
+use store::members::{self, Role};
+use store::sessions;
+
+use crate::harness::{World, now, world};
+
+async fn join(world: &World, portal: PortalScope, people: &[i64]) {
+    let mut tx = world.db.begin(portal).await.unwrap();
+    for id in people {
+        let email = format!("{id}@client.example");
+        members::upsert(&mut tx, portal, UserId(*id), Some(&email), now())
+            .await
+            .unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+async fn set(world: &World, portal: PortalScope, id: i64, role: Role) {
+    let mut tx = world.db.begin(portal).await.unwrap();
+    assert!(
+        members::save_role(&mut tx, portal, UserId(id), role)
+            .await
+            .unwrap()
+    );
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn owners_are_listed_first_and_strangers_are_nobody() {
+    let world = world().await;
+    let (portal, other) = (world.portal(1, "UTC").await, world.portal(2, "UTC").await);
+    join(&world, portal, &[1, 2, 3]).await;
+    join(&world, other, &[4]).await;
+    set(&world, portal, 3, Role::Owner).await;
+    let mut tx = world.db.begin(portal).await.unwrap();
+    let all = members::list(&mut tx, portal).await.unwrap();
+    let ids: Vec<i64> = all.iter().map(|member| member.user_id.0).collect();
+    assert_eq!(ids, [1, 3, 2]);
+    assert_eq!(all[2].role, Role::Member);
+    for stranger in [4, 9] {
+        let id = UserId(stranger);
+        assert!(
+            !members::save_role(&mut tx, portal, id, Role::Owner)
+                .await
+                .unwrap()
+        );
+        assert!(!members::delete(&mut tx, portal, id).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn of_two_owners_who_leave_at_once_the_second_sees_that_it_is_the_last() {
+    let world = world().await;
+    let portal = world.portal(1, "UTC").await;
+    join(&world, portal, &[1, 2]).await;
+    set(&world, portal, 2, Role::Owner).await;
+    let mut first = world.db.begin(portal).await.unwrap();
+    assert_eq!(
+        members::lock_owners(&mut first, portal).await.unwrap(),
+        [UserId(1), UserId(2)]
+    );
+    let second = tokio::spawn({
+        let db = world.db.clone();
+        async move {
+            let mut tx = db.begin(portal).await.unwrap();
+            members::lock_owners(&mut tx, portal).await.unwrap()
+        }
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert!(!second.is_finished(), "the second waits");
+    members::delete(&mut first, portal, UserId(1))
+        .await
+        .unwrap();
+    first.commit().await.unwrap();
+    assert_eq!(second.await.unwrap(), [UserId(2)]);
+}
+
+#[tokio::test]
+async fn a_persons_sessions_end_in_this_portal_only() {
+    let world = world().await;
+    let (portal, other) = (world.portal(1, "UTC").await, world.portal(2, "UTC").await);
+    for (scope, token, person) in [
+        (portal, [1_u8; 32], 1),
+        (portal, [2; 32], 2),
+        (other, [3; 32], 1),
+    ] {
+        let mut tx = world.db.begin(scope).await.unwrap();
+        sessions::insert(&mut tx, scope, &token, UserId(person), now())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+    let mut tx = world.db.begin(portal).await.unwrap();
+    assert_eq!(sessions::count(&mut tx, portal, now()).await.unwrap(), 2);
+    let later = now() + sessions::IDLE;
+    assert_eq!(sessions::count(&mut tx, portal, later).await.unwrap(), 0);
+    sessions::delete_of(&mut tx, portal, UserId(1))
+        .await
+        .unwrap();
+    let mut open = Vec::new();
+    for token in [[1_u8; 32], [2; 32], [3; 32]] {
+        let found = sessions::find(&mut tx, &token, now()).await.unwrap();
+        open.push(found.is_some());
+    }
+    assert_eq!(open, [false, true, true]);
+}
