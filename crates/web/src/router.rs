@@ -18,7 +18,7 @@ use crate::access::{Gate, admit};
 use crate::answer;
 use crate::error::Error;
 use crate::handlers::{
-    assets, connect, dashboard, failures, gifts, health, install, landing, notices, orphans, pause, portals, reports, rules, runs, session, status, trace, webhooks,
+    assets, audit, connect, dashboard, failures, gifts, health, install, landing, notices, orphans, pause, portals, reports, rules, runs, session, status, trace, webhooks,
 };
 
 /// The longest that an answer may take before it begins.
@@ -264,6 +264,12 @@ pub const ROUTES: &[Route] = {
             Form,
             || post(failures::dismiss),
         ),
+        row(GET, "/portals/{hub_id}/audit", Session, Page, || {
+            get(audit::list)
+        }),
+        row(GET, "/portals/{hub_id}/audit.csv", Session, Page, || {
+            get(audit::export)
+        }),
         row(POST, "/webhooks/hubspot", Anyone, Hook, || {
             post(webhooks::hubspot)
         }),

@@ -1,6 +1,7 @@
 //! One file per page or group of addresses: read the request, ask `app`, hand the answer to `view`.
 
 pub mod assets;
+pub mod audit;
 pub mod connect;
 pub mod dashboard;
 pub mod failures;

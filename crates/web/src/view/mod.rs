@@ -1,6 +1,8 @@
 //! What pages show, ready to print: numbers, money, times and sentences are made here, so that templates hold no logic.
 
 pub mod asked;
+pub mod acts;
+pub mod audit;
 pub mod chart;
 pub mod connect;
 pub mod dashboard;
@@ -41,3 +43,5 @@ mod reports_samples;
 mod notices_samples;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod settings_samples;

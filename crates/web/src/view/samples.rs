@@ -602,6 +602,7 @@ fn pages() -> Vec<(String, String)> {
     pages.extend(super::gifts_samples::pages());
     pages.extend(super::reports_samples::pages());
     pages.extend(super::notices_samples::pages());
+    pages.extend(super::settings_samples::pages());
     let mut fresh = portal();
     fresh.thnks_connected = false;
     for (name, viewer, error) in [
@@ -700,6 +701,7 @@ fn texts_from_outside_are_text() {
         "report-redemption-by-type-hostile",
         "report-top-senders-hostile",
         "report-sent-per-stage-hostile",
+        "audit-all",
     ] {
         let (_, page) = pages.iter().find(|(page, _)| page == name).unwrap();
         assert!(page.contains("&#60;script&#62;alert(1)"), "{name}");

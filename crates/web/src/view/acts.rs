@@ -1,0 +1,368 @@
+//! What people and machines did, in words: every act that the trail knows, with the way to what it was about. An act that is
+//! not known here is shown as it is written.
+
+use app::audit::{Entry, People};
+use domain::{TransactionId, UserId};
+use serde_json::Value;
+
+use super::{format, trace};
+
+/// An act, as a page or a file says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Act {
+    /// What was done: `Asked for a sync`.
+    pub words: String,
+    /// What more is known of it.
+    pub more: Option<String>,
+    /// What it was about: words and address.
+    pub link: Option<(String, String)>,
+}
+
+/// Who did it, in words.
+pub fn actor(stored: &str, people: &People) -> String {
+    match stored {
+        "operator" => "The operator".to_owned(),
+        "schedule" => "The schedule".to_owned(),
+        "hubspot" => "HubSpot".to_owned(),
+        "worker" => "This service".to_owned(),
+        other => match other.strip_prefix("user:").map(str::parse) {
+            Some(Ok(id)) => person(UserId(id), people),
+            _ => other.to_owned(),
+        },
+    }
+}
+
+/// A person by address; who has left, or has none that is known, by number.
+fn person(id: UserId, people: &People) -> String {
+    people
+        .get(&id)
+        .cloned()
+        .unwrap_or_else(|| format!("User {id}"))
+}
+
+/// The name of a kind of acts, to choose it by.
+pub fn kind(action: &str) -> &str {
+    KINDS
+        .iter()
+        .find(|(known, _)| *known == action)
+        .map_or(action, |(_, words)| words)
+}
+
+/// Every act that this service writes, and what it is called.
+const KINDS: &[(&str, &str)] = &[
+    ("audit.export", "Exported this trail"),
+    ("failures.dismiss", "Dismissed failures"),
+    ("failures.retry", "Retried failures"),
+    ("gift.look", "Looked at a gift again"),
+    ("member.remove", "Removed a person"),
+    ("member.role", "Changed a role"),
+    ("portal.authorization_lost", "Connection lost"),
+    ("portal.disconnect", "Disconnected the portal"),
+    ("portal.install", "Installed the app"),
+    ("portal.needs", "Something is missing"),
+    ("portal.pause", "Paused the sync"),
+    ("portal.resume", "Resumed the sync"),
+    ("recipient.alias", "Added an address of a recipient"),
+    ("recipient.choose", "Chose a contact"),
+    ("recipient.erase", "Erased a recipient"),
+    ("rules.change", "Changed the rules for linking"),
+    ("run.cancel", "Cancelled a run"),
+    ("run.request", "Asked for a run"),
+    ("session.begin", "Signed in"),
+    ("session.end", "Signed out"),
+    ("thnks.connect", "Connected Thnks"),
+];
+
+impl Act {
+    /// What `entry` tells, of the portal at `path`.
+    pub fn of(entry: &Entry, people: &People, path: &str) -> Self {
+        let detail = Detail(&entry.detail);
+        let act = Self {
+            words: kind(&entry.action).to_owned(),
+            ..Self::default()
+        };
+        match entry.action.as_str() {
+            "run.request" => Self {
+                words: format!("Asked for {}", detail.run()),
+                more: match detail.flag("is_new") {
+                    Some(false) => Some("One was open already.".to_owned()),
+                    _ => detail.since(),
+                },
+                link: detail.run_link(path),
+            },
+            "run.cancel" => Self {
+                words: format!("Cancelled {}", detail.run()),
+                more: detail.text("was").map(|was| {
+                    if was == "running" {
+                        "It was in work."
+                    } else {
+                        "It was waiting."
+                    }
+                    .to_owned()
+                }),
+                link: detail.run_link(path),
+            },
+            "failures.retry" | "failures.dismiss" => Self {
+                words: format!(
+                    "{} {}",
+                    if entry.action == "failures.retry" {
+                        "Retried"
+                    } else {
+                        "Dismissed"
+                    },
+                    format::count(detail.number("failures"), "failure", "failures")
+                ),
+                link: detail
+                    .run_link(path)
+                    .or_else(|| Some(("Failures".to_owned(), format!("{path}/failures")))),
+                ..act
+            },
+            "recipient.alias" | "gift.look" => Self {
+                link: detail.gift_link(path),
+                ..act
+            },
+            "recipient.choose" => Self {
+                words: match detail.number("contact") {
+                    0 => "Took back the choice of a contact".to_owned(),
+                    contact => format!("Chose contact {contact}"),
+                },
+                link: detail.gift_link(path),
+                ..act
+            },
+            "recipient.erase" => Self {
+                more: Some(format!(
+                    "{} wiped.",
+                    format::count(detail.number("transactions"), "gift", "gifts")
+                )),
+                ..act
+            },
+            "rules.change" => Self {
+                link: Some(("Linking".to_owned(), format!("{path}/settings"))),
+                ..act
+            },
+            "member.role" | "member.remove" => Self {
+                words: match (entry.action.as_str(), detail.text("role")) {
+                    ("member.remove", _) => format!("Removed {}", detail.person(people)),
+                    (_, Some("owner")) => format!("Made {} an owner", detail.person(people)),
+                    _ => format!("Made {} a member", detail.person(people)),
+                },
+                link: Some(("People".to_owned(), format!("{path}/settings/members"))),
+                ..act
+            },
+            "portal.install" | "session.begin" => Self {
+                more: detail.flag("owner").map(|is_owner| {
+                    if is_owner {
+                        "As an owner."
+                    } else {
+                        "As a member."
+                    }
+                    .to_owned()
+                }),
+                ..act
+            },
+            "portal.disconnect" => Self {
+                more: (detail.flag("hubspot_told") == Some(false))
+                    .then(|| "HubSpot did not answer and may still list the app.".to_owned()),
+                ..act
+            },
+            "portal.needs" => Self {
+                more: detail.list("needs"),
+                link: Some(("Set-up".to_owned(), format!("{path}/settings/setup"))),
+                ..act
+            },
+            _ => act,
+        }
+    }
+
+    /// The act in one line of words, for a file.
+    pub fn line(&self) -> String {
+        match &self.more {
+            Some(more) => format!("{}. {more}", self.words),
+            None => self.words.clone(),
+        }
+    }
+}
+
+/// What an act keeps of itself. What is missing, or of another shape than ours, is left out.
+struct Detail<'a>(&'a Value);
+
+impl Detail<'_> {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str()
+    }
+
+    fn number(&self, name: &str) -> i64 {
+        self.0.get(name).and_then(Value::as_i64).unwrap_or_default()
+    }
+
+    fn flag(&self, name: &str) -> Option<bool> {
+        self.0.get(name)?.as_bool()
+    }
+
+    fn list(&self, name: &str) -> Option<String> {
+        let values = self.0.get(name)?.as_array()?.iter();
+        let words: Vec<String> = values
+            .filter_map(Value::as_str)
+            .map(|code| code.replace('_', " "))
+            .collect();
+        (!words.is_empty()).then(|| format!("{}.", words.join(", ")))
+    }
+
+    /// The kind of run, with its article.
+    fn run(&self) -> &'static str {
+        match self.text("kind") {
+            Some("backfill") => "a backfill",
+            Some("sync") => "a sync",
+            Some("resync") => "a re-sync",
+            Some("sweep") => "a sweep",
+            Some("reassociate") => "a re-association",
+            Some("link") => "linking",
+            Some("check") => "a check",
+            _ => "a run",
+        }
+    }
+
+    fn since(&self) -> Option<String> {
+        // Everything since the beginning of time has no date worth telling.
+        let day = self.text("since")?.get(..10)?;
+        (day != "1970-01-01").then(|| format!("Since {day} (UTC)."))
+    }
+
+    fn run_link(&self, path: &str) -> Option<(String, String)> {
+        let id: domain::RunId = self.text("run")?.parse().ok()?;
+        Some(("The run".to_owned(), format!("{path}/runs/{id}")))
+    }
+
+    fn gift_link(&self, path: &str) -> Option<(String, String)> {
+        let id = self.text("transaction")?;
+        let address = trace::address(path, &TransactionId(id.to_owned()));
+        Some((id.to_owned(), address))
+    }
+
+    fn person(&self, people: &People) -> String {
+        person(UserId(self.number("member")), people)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use chrono::DateTime;
+    use serde_json::json;
+
+    use super::*;
+
+    fn act(action: &str, detail: Value) -> Act {
+        let entry = Entry {
+            seq: 1,
+            at: DateTime::UNIX_EPOCH,
+            actor: "operator".into(),
+            action: action.into(),
+            detail,
+        };
+        let people = People::from([(UserId(7), "ana@client.example".to_owned())]);
+        Act::of(&entry, &people, "/portals/1")
+    }
+
+    #[test]
+    fn an_act_leads_to_what_it_was_about() {
+        let run = "01a20000-0000-7000-8000-000000000000";
+        let asked = act(
+            "run.request",
+            json!({"kind": "resync", "run": run, "is_new": true, "since": "2026-11-01T00:00:00Z"}),
+        );
+        assert_eq!(asked.line(), "Asked for a re-sync. Since 2026-11-01 (UTC).");
+        assert_eq!(asked.link.unwrap().1, format!("/portals/1/runs/{run}"));
+        let chosen = act(
+            "recipient.choose",
+            json!({"transaction": "txn/1", "contact": 512}),
+        );
+        assert_eq!(chosen.words, "Chose contact 512");
+        assert_eq!(chosen.link.unwrap().1, "/portals/1/thnks/txn%2F1");
+        let role = act("member.role", json!({"member": 7, "role": "owner"}));
+        assert_eq!(role.words, "Made ana@client.example an owner");
+        let removed = act("member.remove", json!({"member": 9, "was": "owner"}));
+        assert_eq!(removed.words, "Removed User 9");
+    }
+
+    #[test]
+    fn what_is_not_known_is_shown_as_it_is_and_what_is_missing_is_left_out() {
+        let unknown = act("moon.land", json!({"run": 1}));
+        assert_eq!(unknown.line(), "moon.land");
+        assert_eq!(unknown.link, None);
+        for (action, _) in KINDS {
+            for detail in [
+                json!({}),
+                json!(null),
+                json!({"run": "x", "needs": 1, "transaction": []}),
+            ] {
+                assert_ne!(act(action, detail).words, "");
+            }
+        }
+    }
+
+    #[test]
+    fn actors_are_people_and_machines() {
+        let people = People::from([(UserId(7), "ana@client.example".to_owned())]);
+        for (stored, words) in [
+            ("user:7", "ana@client.example"),
+            ("user:8", "User 8"),
+            ("schedule", "The schedule"),
+            ("needs met", "needs met"),
+            ("user:x", "user:x"),
+        ] {
+            assert_eq!(actor(stored, &people), words);
+        }
+    }
+
+    /// The texts in `source` that look like the name of an act.
+    fn names(source: &str) -> impl Iterator<Item = &str> {
+        source.split('"').skip(1).step_by(2).filter(|text| {
+            text.split_once('.').is_some_and(|(of, what)| {
+                let is_word = |word: &str| {
+                    !word.is_empty()
+                        && word
+                            .bytes()
+                            .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+                };
+                is_word(of) && is_word(what)
+            })
+        })
+    }
+
+    fn files(folder: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                files(&path, found);
+            } else {
+                found.push(fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn every_act_that_the_use_cases_write_has_words() {
+        let mut sources = Vec::new();
+        files(
+            Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../app/src")),
+            &mut sources,
+        );
+        let mut known = 0;
+        for source in sources
+            .iter()
+            .filter(|source| source.contains("audit::insert("))
+        {
+            for name in names(source) {
+                assert!(
+                    KINDS.iter().any(|(kind, _)| *kind == name),
+                    "{name} has no words"
+                );
+                known += 1;
+            }
+        }
+        assert!(known >= KINDS.len(), "{known} of {}", KINDS.len());
+    }
+}
