@@ -230,6 +230,13 @@ pub const ROUTES: &[Route] = {
             Page,
             || get(runs::show),
         ),
+        row(
+            POST,
+            "/portals/{hub_id}/runs/{run_id}/cancel",
+            Owner,
+            Form,
+            || post(runs::cancel),
+        ),
         row(GET, "/portals/{hub_id}/failures", Session, Page, || {
             get(failures::list)
         }),

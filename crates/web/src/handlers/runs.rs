@@ -91,6 +91,24 @@ pub async fn show(
     )))
 }
 
+/// `POST /portals/{hub_id}/runs/{run_id}/cancel`
+pub async fn cancel(
+    State(app): State<App>,
+    Admitted(session): Admitted,
+    Path(OneRun { run_id }): Path<OneRun>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let run_id = run_id.parse().map_err(|_| Error::NotFound)?;
+    let run = app::runs::cancel(&app, &session, run_id)
+        .await?
+        .ok_or(Error::NotFound)?;
+    Ok(if wants_json(&headers) {
+        (StatusCode::ACCEPTED, Json(run)).into_response()
+    } else {
+        Redirect::to(&format!("/portals/{}/runs/{run_id}", session.hub_id)).into_response()
+    })
+}
+
 /// `POST /portals/{hub_id}/reassociate`
 pub async fn reassociate(
     State(app): State<App>,

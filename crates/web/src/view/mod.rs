@@ -3,6 +3,7 @@
 pub mod asked;
 pub mod acts;
 pub mod audit;
+pub mod cancel;
 pub mod chart;
 pub mod connect;
 pub mod dashboard;

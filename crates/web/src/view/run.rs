@@ -12,6 +12,7 @@ use domain::failure::{Selection, Stage, Tallied};
 use domain::portal::PortalStatus;
 use domain::run::{RunKind, RunState};
 
+use super::cancel::Cancel;
 use super::facts::{Fact, FactValue};
 use super::format::{self, Moment};
 use super::pill::Pill;
@@ -30,6 +31,8 @@ pub struct RunPage {
     pub shell: Shell,
     /// The portal's path, `/portals/{hub_id}`.
     pub path: String,
+    /// Hidden field of the form.
+    pub csrf_token: String,
     /// The portal's pages.
     pub tabs: Vec<Tab>,
     /// What it does.
@@ -42,6 +45,8 @@ pub struct RunPage {
     pub error: Option<String>,
     /// How far it is, while it is the one in work.
     pub progress: Option<Progress>,
+    /// Ends it while it is open, for an owner.
+    pub cancel: Option<Cancel>,
     /// What it read, wrote and linked.
     pub parts: Vec<Part>,
     /// What did not get through, by reason.
@@ -115,6 +120,7 @@ impl RunPage {
             .current_run
             .as_ref()
             .is_some_and(|current| current.id == run.id);
+        let (csrf_token, is_owner) = (viewer.csrf_token.clone(), viewer.is_owner);
         let mut shell = Shell::new(kind(run.kind), Some(viewer));
         if run.state.is_open() {
             shell.scripts = vec![assets::url("live.js")];
@@ -122,12 +128,14 @@ impl RunPage {
         }
         Self {
             shell,
+            csrf_token,
             tabs: tabs(&path, Place::Runs, status),
             title: kind(run.kind),
             outcome: Pill::of_run(run.state, run.counts.failed()),
             sentence: sentence(run, zone),
             error: run.error.clone(),
             progress: is_current.then(|| Progress::of(status, now)).flatten(),
+            cancel: (is_owner && run.state.is_open()).then(|| Cancel::of(&path, run.id, run.kind)),
             parts: parts(run),
             reasons: run
                 .counts

@@ -8,6 +8,7 @@ use domain::UserId;
 use domain::portal::{PortalState, PortalStatus};
 use domain::run::RunKind;
 
+use super::cancel::Cancel;
 use super::format::{self, Moment};
 use super::pill::Pill;
 use super::progress::{self, Progress};
@@ -35,6 +36,8 @@ pub struct RunsPage {
     pub paused: bool,
     /// The run in work and its page's address.
     pub current: Option<(Progress, String)>,
+    /// Ends it, for an owner.
+    pub cancel: Option<Cancel>,
     /// The runs, newest first.
     pub runs: Vec<RunLine>,
     /// Whether these are not the newest.
@@ -138,6 +141,11 @@ impl RunsPage {
             }
             _ => None,
         };
+        let cancel = status
+            .current_run
+            .as_ref()
+            .filter(|_| is_owner && current.is_some())
+            .map(|run| Cancel::of(&path, run.id, run.kind));
         let is_full = i64::try_from(runs.len()).is_ok_and(|count| count >= app::runs::PAGE);
         let older = runs.last().filter(|_| is_full);
         Self {
@@ -148,6 +156,7 @@ impl RunsPage {
             name: super::portals::name(portal),
             paused: status.state == PortalState::Paused,
             current,
+            cancel,
             runs: runs
                 .iter()
                 .map(|run| RunLine::new(run, &path, user_id, now, zone))

@@ -253,6 +253,11 @@ fn dashboards() -> Vec<(&'static str, Dashboard)> {
     };
     just_connected.overview.statistics = nothing_sent();
     just_connected.overview.months = months([0; 12]);
+    just_connected.statistics = nothing_sent();
+    just_connected.months = months([0; 12]);
+    let mut cancelled = backfilling.clone();
+    cancelled.status.current_run = None;
+    cancelled.status.last_run = Some(last_run(RunKind::Backfill, RunState::Cancelled));
     let mut empty = just_connected.clone();
     empty.status = PortalStatus {
         transactions: 0,
@@ -328,6 +333,7 @@ fn dashboards() -> Vec<(&'static str, Dashboard)> {
     vec![
         ("active", active()),
         ("backfilling", backfilling),
+        ("cancelled", cancelled),
         ("just-connected", just_connected),
         ("empty", empty),
         ("linking", linking),
@@ -420,7 +426,7 @@ fn accounts() -> Vec<Account> {
         account(RunKind::Sync, RunState::Succeeded, 65),
         account(RunKind::Sync, RunState::Failed, 125),
         account(RunKind::Sweep, RunState::Dead, 190),
-        account(RunKind::Resync, RunState::Succeeded, 4_320),
+        account(RunKind::Resync, RunState::Cancelled, 4_320),
     ];
     accounts.extend((0..43).map(|n| account(RunKind::Sync, RunState::Succeeded, 20_000 + n * 60)));
     accounts
@@ -506,6 +512,8 @@ fn run_pages(pages: &mut Vec<(String, String)>, member: &Viewer) {
         let page = RunsPage::new(&history, viewer, refused, now());
         pages.push((format!("runs-{name}"), page.render().unwrap()));
     }
+    let page = RunPage::new(&portal, &busy, &all[1], member.clone(), UserId(1), now());
+    pages.push(("run-member".to_owned(), page.render().unwrap()));
     for (at, run) in all.iter().take(7).enumerate() {
         busy.current_run.as_mut().unwrap().id = all[1].id;
         let page = RunPage::new(&portal, &busy, run, viewer(), UserId(1), now());

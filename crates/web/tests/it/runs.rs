@@ -93,3 +93,38 @@ async fn a_re_sync_begins_at_the_portals_midnight_and_says_what_is_wrong_with_a_
         assert!(page.body.contains(&format!("value=\"{wrong}\"")));
     }
 }
+
+#[tokio::test]
+async fn an_owner_cancels_a_run_and_is_led_to_what_became_of_it() {
+    let world = world().await;
+    let (_, run) = press(&world, "sync", "").await;
+    let path = format!("/portals/{HUB}/runs/{}", run["id"].as_str().unwrap());
+    for (page, token, has_it) in [
+        (&path, OWNER.0, true),
+        (&format!("/portals/{HUB}/runs"), OWNER.0, true),
+        (&path, MEMBER.0, false),
+    ] {
+        let page = world.get(page, token).await;
+        assert_eq!(page.body.contains(&format!("{path}/cancel")), has_it);
+    }
+    let body = format!("csrf_token={}", world.csrf_token(OWNER.0).await);
+    let cancel = format!("{path}/cancel");
+    let back = world.post(&cancel, OWNER.0, &[], &body).await;
+    assert_eq!(back.status, StatusCode::SEE_OTHER);
+    let page = world.get(back.header("location"), OWNER.0).await;
+    assert!(page.body.contains("Cancelled") && page.body.contains("goes on where it stopped"));
+    assert!(!page.body.contains(&cancel));
+    assert_eq!(world.status().await["last_run"]["state"], "cancelled");
+    assert_eq!(world.status().await["current_run"], Value::Null);
+    let again = world.post(&cancel, OWNER.0, &JSON, &body).await;
+    assert_eq!(again.status, StatusCode::ACCEPTED);
+    let run: Value = serde_json::from_str(&again.body).unwrap();
+    assert_eq!(run["state"], "cancelled");
+    for nowhere in ["01a20000-0000-7000-8000-000000000000", "moon"] {
+        let nowhere = format!("/portals/{HUB}/runs/{nowhere}/cancel");
+        let answer = world.post(&nowhere, OWNER.0, &JSON, &body).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    }
+    let dashboard = world.get(&format!("/portals/{HUB}"), OWNER.0).await;
+    assert!(dashboard.body.contains("The last run was cancelled"));
+}
