@@ -44,6 +44,12 @@ pub enum Error {
     NobodyToTell,
     /// A test was asked for a moment ago.
     TestedJustNow,
+    /// The portal would have no owner.
+    LastOwner,
+    /// The form says nothing that can become of a person.
+    NotAChange,
+    /// What was typed is not the portal that is to be disconnected.
+    NotConfirmed,
     /// A delivery of events was not taken.
     Event(events::Error),
     /// Something inside failed.
@@ -125,6 +131,12 @@ impl Problem {
 }
 
 impl Error {
+    /// What stands on the page of people when the last owner would go.
+    pub const LAST_OWNER: &'static str =
+        "A portal always has an owner. Make somebody else an owner first.";
+    /// What stands beside the field when something else was typed.
+    pub const NOT_CONFIRMED: &'static str = "This is not this portal. Nothing was disconnected.";
+
     /// What people see of it.
     pub fn problem(&self) -> Problem {
         match self {
@@ -255,6 +267,27 @@ impl Error {
                 "tested_just_now",
                 "A test was sent a moment ago",
                 "Another one can follow in a minute.",
+            )
+            .then("/portals", "To your portals"),
+            Self::LastOwner => Problem::new(
+                StatusCode::CONFLICT,
+                "last_owner",
+                "This is the last owner",
+                Self::LAST_OWNER,
+            )
+            .then("/portals", "To your portals"),
+            Self::NotAChange => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid_change",
+                "Nothing to change",
+                "“role” is owner or member, or “remove” is 1.",
+            )
+            .then("/portals", "To your portals"),
+            Self::NotConfirmed => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "not_confirmed",
+                "Not confirmed",
+                "“confirm” must be the portal’s number or its domain. Nothing was disconnected.",
             )
             .then("/portals", "To your portals"),
             Self::Event(events::Error::Unsigned(error)) => Problem::new(

@@ -18,7 +18,7 @@ use crate::access::{Gate, admit};
 use crate::answer;
 use crate::error::Error;
 use crate::handlers::{
-    assets, audit, connect, dashboard, failures, gifts, health, install, landing, notices, orphans, pause, portals, reports, rules, runs, session, status, trace, webhooks,
+    assets, audit, connect, dashboard, disconnect, failures, gifts, health, install, landing, members, notices, orphans, pause, portals, preflight, reports, rules, runs, session, status, trace, webhooks,
 };
 
 /// The longest that an answer may take before it begins.
@@ -205,6 +205,33 @@ pub const ROUTES: &[Route] = {
             Form,
             || post(notices::renew_secret),
         ),
+        row(
+            GET,
+            "/portals/{hub_id}/settings/setup",
+            Session,
+            Page,
+            || get(preflight::show),
+        ),
+        row(
+            GET,
+            "/portals/{hub_id}/settings/members",
+            Session,
+            Page,
+            || get(members::list),
+        ),
+        row(
+            POST,
+            "/portals/{hub_id}/settings/members/{user_id}",
+            Owner,
+            Form,
+            || post(members::change),
+        ),
+        row(GET, "/portals/{hub_id}/disconnect", Owner, Page, || {
+            get(disconnect::show)
+        }),
+        row(POST, "/portals/{hub_id}/disconnect", Owner, Form, || {
+            post(disconnect::submit)
+        }),
         row(POST, "/portals/{hub_id}/sync", Owner, Form, || {
             post(runs::sync)
         }),

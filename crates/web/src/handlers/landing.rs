@@ -10,9 +10,15 @@ use crate::view::landing::LandingPage;
 #[derive(Deserialize)]
 pub struct Brought {
     setup: Option<String>,
+    /// After an owner has disconnected a portal; `untold` when HubSpot did not answer.
+    disconnected: Option<String>,
 }
 
 /// `GET /`
 pub async fn show(Query(brought): Query<Brought>) -> Page<LandingPage> {
-    Page(LandingPage::new(brought.setup.as_deref()))
+    let page = LandingPage::new(brought.setup.as_deref());
+    Page(match brought.disconnected.as_deref() {
+        Some(outcome) => page.after_disconnect(outcome != "untold"),
+        None => page,
+    })
 }

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use crate::access::Admitted;
 use crate::answer::wants_json;
 use crate::error::Error;
+use crate::handlers::back;
 
 /// `POST /portals/{hub_id}/pause`
 pub async fn pause(
@@ -37,5 +38,6 @@ async fn answer(app: &App, session: &Session, headers: &HeaderMap) -> Result<Res
         let status = app::status::load(app, session.scope()).await?;
         return Ok((StatusCode::ACCEPTED, Json(status)).into_response());
     }
-    Ok(Redirect::to(&format!("/portals/{}", session.hub_id)).into_response())
+    let below = back::below(headers);
+    Ok(Redirect::to(&format!("/portals/{}{below}", session.hub_id)).into_response())
 }

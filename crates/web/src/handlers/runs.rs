@@ -14,8 +14,8 @@ use serde::Deserialize;
 use crate::access::Admitted;
 use crate::answer::wants_json;
 use crate::error::Error;
-use crate::handlers::days;
 use crate::handlers::page::Page;
+use crate::handlers::{back, days};
 use crate::view::run::RunPage;
 use crate::view::runs::{History, RunsPage};
 use crate::view::shell::Viewer;
@@ -124,7 +124,8 @@ pub async fn sync(
     Admitted(session): Admitted,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    request(&app, &session, &headers, RunKind::Sync, "").await
+    let below = back::below(&headers);
+    request(&app, &session, &headers, RunKind::Sync, below).await
 }
 
 /// `POST /portals/{hub_id}/check`
@@ -133,7 +134,8 @@ pub async fn check(
     Admitted(session): Admitted,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    request(&app, &session, &headers, RunKind::Check, "").await
+    let below = back::below(&headers);
+    request(&app, &session, &headers, RunKind::Check, below).await
 }
 
 /// `POST /portals/{hub_id}/resync`: form field `since`, a day in the portal's time zone; empty for everything.

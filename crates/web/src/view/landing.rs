@@ -12,6 +12,8 @@ use url::form_urlencoded;
 pub struct LandingPage {
     /// The frame.
     pub shell: Shell,
+    /// What became of a connection that an owner has just ended.
+    pub parted: Option<&'static str>,
     /// Where the Install button leads.
     pub install_href: String,
     /// What is asked for, and why.
@@ -53,14 +55,28 @@ impl LandingPage {
         );
         Self {
             shell: Shell::new("Thnks for HubSpot", None),
+            parted: None,
             install_href,
             scopes: required.chain(optional).collect(),
         }
     }
 }
 
+impl LandingPage {
+    /// The page after an owner has disconnected a portal; whether HubSpot could be told.
+    #[must_use]
+    pub fn after_disconnect(mut self, hubspot_told: bool) -> Self {
+        self.parted = Some(if hubspot_told {
+            "The app is removed from your HubSpot portal and you are signed out. Your records stay in HubSpot. Install the app again to go on where it stopped."
+        } else {
+            "Our access is destroyed and you are signed out, but HubSpot did not answer and may still list the app: remove it there under Settings → Integrations → Connected apps. Your records stay in HubSpot."
+        });
+        self
+    }
+}
+
 /// What a scope is for; the test below holds that each has words.
-fn purpose(scope: &str) -> &'static str {
+pub(super) fn purpose(scope: &str) -> &'static str {
     match scope {
         "oauth" => "Signs you in with HubSpot; there is no password",
         "crm.objects.contacts.read" => "Finds the contact that a gift went to, by e-mail address",

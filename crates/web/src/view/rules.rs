@@ -5,6 +5,7 @@ use askama::Template;
 use domain::matching::{Companies, DealLabel, Deals, Rules, Several};
 use domain::portal::PortalStatus;
 
+use super::sections::{Part, SectionLink, sections};
 use super::shell::{Shell, Viewer};
 use super::tabs::{Place, Tab, tabs};
 use crate::assets;
@@ -27,6 +28,8 @@ pub struct RulesPage {
     pub is_owner: bool,
     /// The portal's pages.
     pub tabs: Vec<Tab>,
+    /// The settings' sections.
+    pub sections: Vec<SectionLink>,
     /// Whether the rules have just been stored.
     pub is_saved: bool,
     /// The property for addresses, as it stands or as it was entered.
@@ -116,6 +119,7 @@ impl RulesPage {
             csrf_token,
             is_owner,
             tabs: tabs(&path, Place::Settings, status),
+            sections: sections(&path, Part::Linking),
             is_saved,
             email_property_error: refused.as_ref().map(|(_, sentence)| *sentence),
             email_property: refused.map_or_else(

@@ -710,6 +710,8 @@ fn texts_from_outside_are_text() {
         "report-top-senders-hostile",
         "report-sent-per-stage-hostile",
         "audit-all",
+        "people-many",
+        "disconnect-refused",
     ] {
         let (_, page) = pages.iter().find(|(page, _)| page == name).unwrap();
         assert!(page.contains("&#60;script&#62;alert(1)"), "{name}");

@@ -1,14 +1,24 @@
 //! The trail of acts and the settings in every state; see `samples`.
 
 use app::audit::{Entry, People, Trail};
+use app::disconnect::Parting;
+use app::members::{Member, Role};
+use app::preflight::{About, Found, Group, Item, Preflight, What};
 use askama::Template;
 use chrono::TimeDelta;
-use domain::UserId;
-use domain::portal::PortalState;
+use domain::portal::{CurrentRun, LastRun, Need, NeedCode, PortalState};
+use domain::run::{RunKind, RunState};
+use domain::{RunId, UserId, record, scopes};
 use serde_json::{Value, json};
 
 use super::audit::{Asked, AuditPage};
+use super::disconnect::DisconnectPage;
+use super::landing::LandingPage;
+use super::members::{Looking, MembersPage};
+use super::preflight::PreflightPage;
 use super::samples::{HOSTILE, now, portal, status, viewer};
+use super::shell::Viewer;
+use uuid::Uuid;
 
 fn entry(seq: i64, actor: &str, action: &str, detail: Value) -> Entry {
     Entry {
@@ -151,9 +161,223 @@ fn audit_pages(pages: &mut Vec<(String, String)>) {
     }
 }
 
+fn member() -> Viewer {
+    Viewer {
+        is_owner: false,
+        ..viewer()
+    }
+}
+
+fn bad(detail: &str) -> Found {
+    Found::Bad {
+        detail: detail.to_owned(),
+        remedy: "Create it in HubSpot (Settings → Properties → Thnks) with the type our guide names, then choose \"Check again\".".to_owned(),
+    }
+}
+
+/// The list with the same found everywhere, except where `found` says otherwise.
+fn groups(everywhere: &Found, found: impl Fn(&What) -> Option<Found>) -> Vec<Group> {
+    let item = |what: What| {
+        let found = found(&what).unwrap_or_else(|| everywhere.clone());
+        Item { what, found }
+    };
+    let all_scopes = scopes::REQUIRED
+        .into_iter()
+        .chain(scopes::OPTIONAL.map(|scope| scope.name));
+    let object = (*everywhere == Found::Good).then(|| "2-48151623".to_owned());
+    vec![
+        Group {
+            about: About::Connections,
+            items: vec![
+                item(What::Thnks(Some("Northwind Traders".to_owned()))),
+                item(What::HubSpot),
+            ],
+        },
+        Group {
+            about: About::Scopes,
+            items: all_scopes.map(|name| item(What::Scope(name))).collect(),
+        },
+        Group {
+            about: About::Object,
+            items: vec![item(What::Tier), item(What::Object(object))],
+        },
+        Group {
+            about: About::Properties,
+            items: record::PROPERTIES
+                .iter()
+                .map(|property| item(What::Property(property.label, property.name)))
+                .collect(),
+        },
+        Group {
+            about: About::Associations,
+            items: ["contacts", "companies", "deals"]
+                .map(|to| item(What::Association(to)))
+                .into(),
+        },
+    ]
+}
+
+fn preflight_pages(pages: &mut Vec<(String, String)>) {
+    let run = |state| LastRun {
+        id: RunId(Uuid::nil()),
+        kind: RunKind::Sync,
+        state,
+        finished_at: Some(now() - TimeDelta::minutes(17)),
+    };
+    let ready = Preflight {
+        portal: portal(),
+        status: status(PortalState::Active),
+        checked_at: Some(now() - TimeDelta::days(3)),
+        groups: groups(&Found::Good, |what| match what {
+            What::Scope(scopes::OWNERS_READ) => {
+                Some(Found::Off("senders are not matched with HubSpot owners"))
+            }
+            _ => None,
+        }),
+    };
+    let mut missing = ready.clone();
+    missing.status = status(PortalState::NeedsSetup);
+    missing.status.next_sync_at = None;
+    missing.groups = groups(&Found::Good, |what| match what {
+        What::Property("Status", _) => Some(bad(
+            "The property \"Status\" (status) lacks the options donated, undelivered.",
+        )),
+        What::Property("Message", _) => Some(bad(
+            "The property \"Message\" (message) is missing on the Thnks object.",
+        )),
+        What::Association("deals") => {
+            Some(bad("The Thnks object cannot be associated with deals."))
+        }
+        _ => None,
+    });
+    missing.checked_at = Some(now() - TimeDelta::seconds(20));
+    let mut fresh = ready.clone();
+    fresh.status = status(PortalState::Backfilling);
+    fresh.status.last_run = None;
+    fresh.status.current_run = Some(CurrentRun {
+        id: RunId(Uuid::nil()),
+        kind: RunKind::Backfill,
+        state: RunState::Running,
+        done: 1,
+        total: None,
+        started_at: Some(now()),
+        phase: None,
+    });
+    fresh.checked_at = None;
+    fresh.groups = groups(&Found::NotLookedAt, |what| {
+        matches!(what, What::Thnks(_) | What::HubSpot | What::Scope(_)).then_some(Found::Good)
+    });
+    let mut disconnected = ready.clone();
+    disconnected.status = status(PortalState::Disconnected);
+    disconnected.status.next_sync_at = None;
+    disconnected.groups = groups(&Found::NotLookedAt, |what| match what {
+        What::Thnks(_) => Some(Found::Good),
+        What::HubSpot => Some(bad("This portal was disconnected.")),
+        _ => None,
+    });
+    let mut paused = ready.clone();
+    paused.status = status(PortalState::Paused);
+    paused.status.next_sync_at = None;
+    paused.status.last_run = Some(run(RunState::Cancelled));
+    for (name, preflight, viewer) in [
+        ("ready", &ready, viewer()),
+        ("missing", &missing, viewer()),
+        ("fresh", &fresh, viewer()),
+        ("disconnected", &disconnected, viewer()),
+        ("paused", &paused, viewer()),
+        ("member", &missing, member()),
+    ] {
+        let page = PreflightPage::new(preflight, viewer, now());
+        pages.push((format!("setup-{name}"), page.render().unwrap()));
+    }
+}
+
+fn member_pages(pages: &mut Vec<(String, String)>) {
+    let person = |id, email: Option<&str>, role, days| Member {
+        user_id: UserId(id),
+        email: email.map(str::to_owned),
+        role,
+        joined_at: now() - TimeDelta::days(days),
+    };
+    let one = vec![person(
+        1,
+        Some("ana.souza@northwind.example"),
+        Role::Owner,
+        300,
+    )];
+    let mut many = one.clone();
+    many.push(person(
+        2,
+        Some("priya.nair-of-the-very-long-name@northwind.example"),
+        Role::Owner,
+        40,
+    ));
+    many.push(person(
+        3,
+        Some("sam.lee@northwind.example"),
+        Role::Member,
+        0,
+    ));
+    many.push(person(4, None, Role::Member, 2));
+    many.push(person(5, Some(HOSTILE), Role::Member, 2));
+    let refused = Some("A portal always has an owner. Make somebody else an owner first.");
+    for (name, members, viewer, refused) in [
+        ("one", &one, viewer(), None),
+        ("many", &many, viewer(), None),
+        ("refused", &one, viewer(), refused),
+        ("member", &many, member(), None),
+    ] {
+        let user_id = UserId(if viewer.is_owner { 1 } else { 3 });
+        let looking = Looking { user_id, viewer };
+        let login = "https://gifts.example/login".to_owned();
+        let active = status(PortalState::Active);
+        let page = MembersPage::new(&portal(), &active, members, looking, refused, login, now());
+        pages.push((format!("people-{name}"), page.render().unwrap()));
+    }
+}
+
+fn disconnect_pages(pages: &mut Vec<(String, String)>) {
+    let parting = Parting {
+        portal: portal(),
+        status: status(PortalState::Active),
+        sessions: 3,
+    };
+    let mut lost = parting.clone();
+    lost.portal.hub_domain = None;
+    lost.status = status(PortalState::Disconnected);
+    lost.status.needs = vec![Need {
+        code: NeedCode::AuthorizationLost,
+        detail: "Lost.".to_owned(),
+        remedy: "Install again.".to_owned(),
+    }];
+    lost.sessions = 1;
+    let wrong = (
+        HOSTILE.to_owned(),
+        "This is not this portal. Nothing was disconnected.",
+    );
+    for (name, parting, refused) in [
+        ("ready", &parting, None),
+        ("refused", &parting, Some(wrong)),
+        ("lost", &lost, None),
+    ] {
+        let page = DisconnectPage::new(parting, viewer(), refused);
+        pages.push((format!("disconnect-{name}"), page.render().unwrap()));
+    }
+    for (name, told) in [("told", true), ("untold", false)] {
+        let page = LandingPage::new(None).after_disconnect(told);
+        pages.push((
+            format!("landing-disconnected-{name}"),
+            page.render().unwrap(),
+        ));
+    }
+}
+
 /// The pages, by name.
 pub(super) fn pages() -> Vec<(String, String)> {
     let mut pages = Vec::new();
     audit_pages(&mut pages);
+    preflight_pages(&mut pages);
+    member_pages(&mut pages);
+    disconnect_pages(&mut pages);
     pages
 }

@@ -169,6 +169,7 @@ pub fn address(route: &Route, hub_id: i64) -> String {
         .replace("{run_id}", "01a20000-0000-7000-8000-000000000000")
         .replace("{transaction_id}", "txn_none")
         .replace("{report}", "top-senders")
+        .replace("{user_id}", "99")
         .replace("{file}", "app.0.css")
 }
 

@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod disconnect;
 mod failures;
 mod gifts;
 mod harness;
@@ -15,6 +16,9 @@ mod linking;
 mod notices;
 mod pages;
 mod reports;
+mod members;
+mod pages;
+mod preflight;
 mod routes;
 mod runs;
 mod serve;
