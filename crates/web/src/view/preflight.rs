@@ -143,10 +143,13 @@ fn sentence(groups: &[Group], status: &PortalStatus) -> String {
         "HubSpot no longer lets us in. What is in HubSpot stays there.".to_owned()
     } else if bad > 0 {
         let bad = i64::try_from(bad).unwrap_or(i64::MAX);
-        format!(
-            "{} before gifts can be synced.",
-            format::count(bad, "thing is missing", "things are missing")
-        )
+        let todo = format::count(bad, "thing is to do", "things are to do");
+        match status.state {
+            PortalState::NeedsSetup | PortalState::Connecting => {
+                format!("{todo} before gifts can be synced.")
+            }
+            _ => format!("{todo}. Gifts are synced meanwhile."),
+        }
     } else if unseen > 0 {
         "Nobody has looked yet whether everything is in place.".to_owned()
     } else {
@@ -233,7 +236,7 @@ impl ItemView {
         };
         let (tone, word) = match &item.found {
             Found::Good => ("good", "In place"),
-            Found::Bad { .. } => ("bad", "Missing"),
+            Found::Bad { .. } => ("bad", "To do"),
             Found::Off(_) => ("off", "Off"),
             Found::NotLookedAt => ("unseen", "Not looked at"),
         };

@@ -76,7 +76,7 @@ async fn what_is_missing_stands_there_with_what_helps() {
     assert!(page.body.contains("Create it &#38; check."));
     assert!(
         page.body
-            .contains("2 things are missing before gifts can be synced")
+            .contains("2 things are to do before gifts can be synced")
     );
 }
 
