@@ -38,6 +38,7 @@ pub mod setup;
 pub mod statistics;
 pub mod status;
 pub mod trace;
+pub mod trial;
 
 #[cfg(feature = "testing")]
 pub mod testing;

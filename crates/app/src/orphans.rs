@@ -3,11 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use domain::association::Outcome;
-use domain::matching::{Deals, Recipient};
+use domain::matching::{Deals, Recipient, Rules};
 use domain::{TransactionId, scopes};
 use serde::Serialize;
 use store::PortalScope;
 pub use store::associations::Orphan;
+use store::portals::AssociationTypes;
 
 use crate::engine::recipients::{Directory, Known, READ};
 use crate::session::Session;
@@ -56,6 +57,8 @@ pub struct Preview {
     pub would_link: i64,
     /// Gifts whose contact is for a person to choose.
     pub ambiguous: i64,
+    /// HubSpot's words about what it did not let us read.
+    pub trouble: Option<String>,
     /// Calls that the run would take at least.
     pub calls: u64,
 }
@@ -67,7 +70,24 @@ pub async fn preview(app: &App, session: &Session) -> Result<Preview, Error> {
     let portal = store::portals::find(&mut tx, scope)
         .await?
         .ok_or(Error::NotConnected)?;
-    let rules = &portal.rules;
+    drop(tx);
+    let class = hubspot::CallClass::Interactive;
+    let asked = app
+        .hubspot
+        .portal(scope.hub_id(), access::tokens(app), class);
+    let types = portal.association_types.as_ref();
+    preview_by(app, scope, &asked, types, &portal.rules).await
+}
+
+/// The same by rules that need not be the portal's, asking HubSpot by `asked`; `types` are what records can be linked to.
+pub(crate) async fn preview_by(
+    app: &App,
+    scope: PortalScope,
+    asked: &hubspot::Portal,
+    types: Option<&AssociationTypes>,
+    rules: &Rules,
+) -> Result<Preview, Error> {
+    let mut tx = app.db.begin(scope).await?;
     let by_outcome = store::associations::count_orphans(&mut tx, scope).await?;
     let lookable = store::associations::count_lookable(&mut tx, scope, rules.phone).await?;
     let gifts: HashMap<Recipient, i64> =
@@ -87,15 +107,11 @@ pub async fn preview(app: &App, session: &Session) -> Result<Preview, Error> {
         recipients: lookable.recipients,
         ..Preview::default()
     };
-    let Some(types) = &portal.association_types else {
+    let Some(types) = types else {
         return Ok(preview);
     };
-    let class = hubspot::CallClass::Interactive;
-    let asked = app
-        .hubspot
-        .portal(scope.hub_id(), access::tokens(app), class);
     let directory = Directory {
-        portal: &asked,
+        portal: asked,
         scopes: &scopes,
         rules,
         types,
@@ -117,6 +133,7 @@ pub async fn preview(app: &App, session: &Session) -> Result<Preview, Error> {
             .sum()
     };
     preview.is_asked = true;
+    preview.trouble = known.values().find_map(|one| one.trouble.first().cloned());
     preview.looked_at = i64::try_from(recipients.len()).unwrap_or(i64::MAX);
     preview.is_whole = preview.looked_at == preview.recipients;
     preview.would_link = gifts_of(&|one| one.found.contact.is_some());

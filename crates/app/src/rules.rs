@@ -39,13 +39,7 @@ pub async fn load(app: &App, scope: PortalScope) -> Result<Rules, crate::Error> 
 
 /// Stores the rules and looks at all orphans by them.
 pub async fn save(app: &App, session: &Session, rules: &Rules) -> Result<(), Error> {
-    if rules
-        .email_property
-        .as_deref()
-        .is_some_and(|name| !is_property_name(name))
-    {
-        return Err(Error::NotAProperty);
-    }
+    check(rules)?;
     let (scope, now, actor) = (*session.scope(), app.now(), session.actor());
     let mut tx = app.db.begin(scope).await?;
     store::runs::lock(&mut tx, scope).await?;
@@ -66,6 +60,14 @@ pub async fn save(app: &App, session: &Session, rules: &Rules) -> Result<(), Err
     }
     tx.commit().await.map_err(store::Error::from)?;
     Ok(())
+}
+
+/// Whether these can be rules.
+pub(crate) fn check(rules: &Rules) -> Result<(), Error> {
+    match rules.email_property.as_deref() {
+        Some(name) if !is_property_name(name) => Err(Error::NotAProperty),
+        _ => Ok(()),
+    }
 }
 
 /// HubSpot's internal names: lower-case letters, digits and underscores, a letter first.

@@ -178,6 +178,13 @@ pub const ROUTES: &[Route] = {
             post(rules::save)
         }),
         row(
+            POST,
+            "/portals/{hub_id}/settings/preview",
+            Owner,
+            Form,
+            || post(rules::preview),
+        ),
+        row(
             GET,
             "/portals/{hub_id}/settings/notifications",
             Session,

@@ -26,4 +26,5 @@ mod sessions;
 mod setup;
 mod statistics;
 mod sync;
+mod trial;
 mod troubles;

@@ -72,18 +72,49 @@ pub async fn save(
             let path = format!("/portals/{}/settings?saved", session.hub_id);
             Ok(Redirect::to(&path).into_response())
         }
-        Err(app::rules::Error::NotAProperty) => {
+        Err(error) => refuse(&app, &session, &headers, &rules, error).await,
+    }
+}
+
+/// `POST /portals/{hub_id}/settings/preview`: the same fields; says what these rules would do, and stores nothing.
+pub async fn preview(
+    State(app): State<App>,
+    Admitted(session): Admitted,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Error> {
+    let rules = rules_from(&body);
+    match app::trial::run(&app, &session, &rules).await {
+        Ok(trial) if wants_json(&headers) => Ok(Json(trial).into_response()),
+        Ok(trial) => {
+            let Page(page) = page(&app, &session, &rules, None, false).await?;
+            Ok(Page(page.with_trial(&trial)).into_response())
+        }
+        Err(error) => refuse(&app, &session, &headers, &rules, error).await,
+    }
+}
+
+/// The form again with what is wrong in it.
+async fn refuse(
+    app: &App,
+    session: &Session,
+    headers: &HeaderMap,
+    rules: &Rules,
+    error: app::rules::Error,
+) -> Result<Response, Error> {
+    match error {
+        app::rules::Error::NotAProperty => {
             let sentence =
                 "Enter the property’s internal name: lower-case letters, digits and underscores.";
             let refused = Error::NotRules(sentence);
-            if wants_json(&headers) {
+            if wants_json(headers) {
                 return Err(refused);
             }
             let entered = rules.email_property.clone().unwrap_or_default();
-            let page = page(&app, &session, &rules, Some((entered, sentence)), false).await?;
+            let page = page(app, session, rules, Some((entered, sentence)), false).await?;
             Ok((refused.problem().status, page).into_response())
         }
-        Err(app::rules::Error::Internal(error)) => Err(error.into()),
+        app::rules::Error::Internal(error) => Err(error.into()),
     }
 }
 

@@ -363,6 +363,7 @@ pub(super) fn pages() -> Vec<(String, String)> {
         is_whole: true,
         would_link: 41,
         ambiguous: 8,
+        trouble: None,
         calls: 6,
     };
     let unasked = Preview {

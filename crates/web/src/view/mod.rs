@@ -36,6 +36,7 @@ pub mod stats;
 pub mod story;
 pub mod tabs;
 pub mod trace;
+pub mod trial;
 mod why;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The form of the portal's rules for linking.
 
 use app::portals::PortalSummary;
+use app::trial::Trial;
 use askama::Template;
 use domain::matching::{Companies, DealLabel, Deals, Rules, Several};
 use domain::portal::PortalStatus;
@@ -8,6 +9,7 @@ use domain::portal::PortalStatus;
 use super::sections::{Part, SectionLink, sections};
 use super::shell::{Shell, Viewer};
 use super::tabs::{Place, Tab, tabs};
+use super::trial::TrialView;
 use crate::assets;
 
 /// `templates/rules/show.html`.
@@ -32,6 +34,8 @@ pub struct RulesPage {
     pub sections: Vec<SectionLink>,
     /// Whether the rules have just been stored.
     pub is_saved: bool,
+    /// What they would do, when that was asked.
+    pub trial: Option<TrialView>,
     /// The property for addresses, as it stands or as it was entered.
     pub email_property: String,
     /// What is wrong with it.
@@ -121,6 +125,7 @@ impl RulesPage {
             tabs: tabs(&path, Place::Settings, status),
             sections: sections(&path, Part::Linking),
             is_saved,
+            trial: None,
             email_property_error: refused.as_ref().map(|(_, sentence)| *sentence),
             email_property: refused.map_or_else(
                 || rules.email_property.clone().unwrap_or_default(),
@@ -197,6 +202,13 @@ impl RulesPage {
             has_labels,
             path,
         }
+    }
+
+    /// The same with what the rules would do.
+    #[must_use]
+    pub fn with_trial(mut self, trial: &Trial) -> Self {
+        self.trial = Some(TrialView::new(trial, &self.path));
+        self
     }
 }
 

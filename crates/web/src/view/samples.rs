@@ -712,6 +712,7 @@ fn texts_from_outside_are_text() {
         "audit-all",
         "people-many",
         "disconnect-refused",
+        "trial-troubled",
     ] {
         let (_, page) = pages.iter().find(|(page, _)| page == name).unwrap();
         assert!(page.contains("&#60;script&#62;alert(1)"), "{name}");

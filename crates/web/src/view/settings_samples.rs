@@ -3,12 +3,15 @@
 use app::audit::{Entry, People, Trail};
 use app::disconnect::Parting;
 use app::members::{Member, Role};
+use app::orphans::Preview;
 use app::preflight::{About, Found, Group, Item, Preflight, What};
+use app::trial::{Linked, Trial};
 use askama::Template;
 use chrono::TimeDelta;
+use domain::matching::{Companies, Rules};
 use domain::portal::{CurrentRun, LastRun, Need, NeedCode, PortalState};
 use domain::run::{RunKind, RunState};
-use domain::{RunId, UserId, record, scopes};
+use domain::{RunId, TransactionId, UserId, record, scopes};
 use serde_json::{Value, json};
 
 use super::audit::{Asked, AuditPage};
@@ -16,6 +19,7 @@ use super::disconnect::DisconnectPage;
 use super::landing::LandingPage;
 use super::members::{Looking, MembersPage};
 use super::preflight::PreflightPage;
+use super::rules::RulesPage;
 use super::samples::{HOSTILE, now, portal, status, viewer};
 use super::shell::Viewer;
 use uuid::Uuid;
@@ -372,6 +376,98 @@ fn disconnect_pages(pages: &mut Vec<(String, String)>) {
     }
 }
 
+fn trial_pages(pages: &mut Vec<(String, String)>) {
+    let orphans = Preview {
+        orphans: 340,
+        lookable: 309,
+        recipients: 288,
+        is_asked: true,
+        looked_at: 288,
+        is_whole: true,
+        would_link: 41,
+        ..Preview::default()
+    };
+    let linked = Linked {
+        gifts: 500,
+        other_contact: 12,
+        no_contact: 3,
+        other_companies: 141,
+        other_deals: 17,
+        unchanged: 344,
+        examples: ["txn_01J9ZK7Q4W8X2M", "txn_01J9ZK7Q4W8X2N", HOSTILE]
+            .map(|id| TransactionId(id.to_owned()))
+            .into(),
+        ..Linked::default()
+    };
+    let usual = Trial {
+        orphans: Some(orphans.clone()),
+        linked: Some(linked.clone()),
+        calls: 38,
+        ..Trial::default()
+    };
+    let nothing = Trial {
+        is_same: true,
+        orphans: Some(Preview {
+            would_link: 0,
+            ..orphans.clone()
+        }),
+        linked: Some(Linked {
+            gifts: 1,
+            is_whole: true,
+            unchanged: 1,
+            ..Linked::default()
+        }),
+        calls: 9,
+        ..Trial::default()
+    };
+    let troubled = Trial {
+        orphans: Some(Preview {
+            orphans: 128_441,
+            recipients: 98_112,
+            looked_at: 2_000,
+            is_whole: false,
+            ambiguous: 8,
+            ..orphans
+        }),
+        linked: Some(Linked {
+            unclear: 20,
+            unchanged: 324,
+            ..linked
+        }),
+        trouble: Some(format!("Property 'work_email' does not exist {HOSTILE}")),
+        calls: 71,
+        ..Trial::default()
+    };
+    let unasked = Trial {
+        orphans: Some(Preview::default()),
+        ..Trial::default()
+    };
+    let rules = Rules {
+        phone: true,
+        companies: Companies::All,
+        ..Rules::default()
+    };
+    for (name, trial) in [
+        ("usual", usual),
+        ("nothing", nothing),
+        ("troubled", troubled),
+        ("unasked", unasked),
+    ] {
+        let active = status(PortalState::Active);
+        let page = RulesPage::new(
+            &portal(),
+            &active,
+            &rules,
+            Some(Vec::new()),
+            None,
+            false,
+            viewer(),
+        )
+        .with_trial(&trial);
+        pages.push((format!("trial-{name}"), page.render().unwrap()));
+    }
+}
+
 /// The pages, by name.
 pub(super) fn pages() -> Vec<(String, String)> {
     let mut pages = Vec::new();
@@ -379,5 +475,6 @@ pub(super) fn pages() -> Vec<(String, String)> {
     preflight_pages(&mut pages);
     member_pages(&mut pages);
     disconnect_pages(&mut pages);
+    trial_pages(&mut pages);
     pages
 }

@@ -254,6 +254,41 @@ async fn rules_are_shown_stored_and_refused() {
 }
 
 #[tokio::test]
+async fn a_trial_of_rules_shows_them_as_they_were_entered_and_stores_nothing() {
+    let world = world().await;
+    orphan(&world, "txn_1").await;
+    let path = format!("/portals/{HUB}/settings");
+    let form = world.get(&path, OWNER.0).await;
+    assert!(
+        form.body
+            .contains(&format!("formaction=\"{path}/preview\""))
+    );
+    let fields = "&email_property=work_email&several=nobody&companies=all";
+    let preview = format!("{path}/preview");
+    let page = post(&world, &preview, fields, false).await;
+    assert_eq!(page.status, StatusCode::OK);
+    // Nobody answers in this world.
+    assert!(page.body.contains("HubSpot could not be asked just now"));
+    assert!(
+        page.body.contains("value=\"work_email\"")
+            && page.body.contains("value=\"nobody\" checked")
+    );
+    let kept = app::rules::load(&world.app, crate::harness::scope())
+        .await
+        .unwrap();
+    assert_eq!(kept, domain::matching::Rules::default());
+    let json = post(&world, &preview, fields, true).await;
+    let trial: Value = serde_json::from_str(&json.body).unwrap();
+    assert_eq!(
+        (&trial["is_same"], &trial["orphans"]["is_asked"]),
+        (&false.into(), &false.into())
+    );
+    let refused = post(&world, &preview, "&email_property=Work+email", false).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.body.contains("internal name"));
+}
+
+#[tokio::test]
 async fn a_delivery_that_hubspot_did_not_sign_is_401_and_says_what_to_look_at() {
     let world = world().await;
     for headers in [
