@@ -4,10 +4,10 @@ ALTER TABLE runs DROP CONSTRAINT runs_state_check;
 ALTER TABLE runs ADD CONSTRAINT runs_state_check
     CHECK (state IN ('queued', 'running', 'succeeded', 'failed', 'dead', 'cancelled'));
 
--- The acts of one actor and those of one kind, the newest first; all of them by the primary key.
-CREATE INDEX audit_by_actor ON audit (hub_id, actor, seq);
-CREATE INDEX audit_by_action ON audit (hub_id, action, seq);
+-- All acts, those of one actor and those of one kind, the newest first.
 CREATE INDEX audit_by_time ON audit (hub_id, at, seq);
+CREATE INDEX audit_by_actor ON audit (hub_id, actor, at, seq);
+CREATE INDEX audit_by_action ON audit (hub_id, action, at, seq);
 
 -- The people of a portal and their open sessions.
 CREATE INDEX sessions_by_person ON sessions (hub_id, user_id);

@@ -31,7 +31,7 @@ pub async fn insert(
 /// A line of the trail.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// Its number: later lines have greater ones.
+    /// Its number: of lines of the same moment, the later ones have greater numbers.
     pub seq: i64,
     /// When.
     pub at: DateTime<Utc>,
@@ -56,7 +56,7 @@ pub struct Filter {
     pub until: Option<DateTime<Utc>>,
 }
 
-/// Up to `limit` lines of a filter, the newest first; those before the line `before` when it is given.
+/// Up to `limit` lines of a filter, the newest first; those before the line with the number `before` when it is given.
 pub async fn list(
     conn: &mut Conn,
     scope: PortalScope,
@@ -64,13 +64,14 @@ pub async fn list(
     before: Option<i64>,
     limit: i64,
 ) -> Result<Vec<Entry>, Error> {
+    // The bounds are never null, so that any plan enters the index at them.
     let entries = sqlx::query_as!(
         Entry,
         "SELECT seq, at, actor, action, detail FROM audit
          WHERE hub_id = $1 AND ($2::text IS NULL OR actor = $2) AND ($3::text IS NULL OR action = $3)
-            AND ($4::timestamptz IS NULL OR at >= $4) AND ($5::timestamptz IS NULL OR at < $5)
-            AND ($6::bigint IS NULL OR seq < $6)
-         ORDER BY seq DESC LIMIT $7",
+            AND at >= coalesce($4::timestamptz, '-infinity') AND at < coalesce($5::timestamptz, 'infinity')
+            AND ($6::bigint IS NULL OR (at, seq) < (SELECT last.at, last.seq FROM audit AS last WHERE last.hub_id = $1 AND last.seq = $6))
+         ORDER BY at DESC, seq DESC LIMIT $7",
         scope.hub_id().0,
         filter.actor,
         filter.action,
