@@ -26,7 +26,7 @@ pub const LINKED: i64 = 500;
 /// Changed gifts that are named.
 const EXAMPLES: usize = 5;
 /// How long each half may take: a page waits for both.
-const PATIENCE: Duration = Duration::from_secs(12);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the rules would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

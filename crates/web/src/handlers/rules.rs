@@ -84,12 +84,17 @@ pub async fn preview(
     body: Bytes,
 ) -> Result<Response, Error> {
     let rules = rules_from(&body);
-    match app::trial::run(&app, &session, &rules).await {
-        Ok(trial) if wants_json(&headers) => Ok(Json(trial).into_response()),
-        Ok(trial) => {
-            let Page(page) = page(&app, &session, &rules, None, false).await?;
-            Ok(Page(page.with_trial(&trial)).into_response())
-        }
+    let trial = app::trial::run(&app, &session, &rules);
+    if wants_json(&headers) {
+        return match trial.await {
+            Ok(trial) => Ok(Json(trial).into_response()),
+            Err(error) => refuse(&app, &session, &headers, &rules, error).await,
+        };
+    }
+    // Both ask HubSpot, and the answer must begin in time.
+    let (trial, page) = tokio::join!(trial, page(&app, &session, &rules, None, false));
+    match trial {
+        Ok(trial) => Ok(Page(page?.0.with_trial(&trial)).into_response()),
         Err(error) => refuse(&app, &session, &headers, &rules, error).await,
     }
 }

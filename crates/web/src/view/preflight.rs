@@ -42,7 +42,7 @@ pub struct PreflightPage {
     pub looked_at: Option<Moment>,
     /// Whether looking makes sense in this state.
     pub can_check: bool,
-    /// The list.
+    /// The list, what is to do first.
     pub groups: Vec<GroupView>,
     /// How the portal is, in one word.
     pub health: Pill,
@@ -104,6 +104,9 @@ impl PreflightPage {
         let zone = portal.time_zone;
         let mut shell = Shell::new("Set-up", Some(viewer));
         shell.scripts = vec![assets::url("live.js")];
+        // What is to do comes first.
+        let mut views: Vec<GroupView> = groups.iter().map(GroupView::new).collect();
+        views.sort_by_key(|group| !group.items.iter().any(|item| item.tone == "bad"));
         let works = matches!(status.state, PortalState::Active | PortalState::Backfilling);
         let is_idle = status.current_run.is_none();
         Self {
@@ -115,7 +118,7 @@ impl PreflightPage {
             sentence: sentence(groups, status),
             looked_at: checked_at.map(|at| Moment::new(at, now, zone)),
             can_check: works || status.state == PortalState::NeedsSetup,
-            groups: groups.iter().map(GroupView::new).collect(),
+            groups: views,
             health: Health::of(status).pill,
             facts: facts(status, &path, now, zone),
             can_sync: works && is_idle,

@@ -33,7 +33,9 @@ impl TrialView {
         let orphans = trial.orphans.as_ref().filter(|orphans| orphans.is_asked);
         Self {
             sentence: sentence(trial),
-            orphans: orphans.map(of_orphans).unwrap_or_default(),
+            orphans: orphans
+                .map(|orphans| of_orphans(orphans, trial.is_same))
+                .unwrap_or_default(),
             linked: trial.linked.as_ref().map(of_linked).unwrap_or_default(),
             sample: trial.linked.as_ref().map(sample),
             examples: trial
@@ -79,21 +81,21 @@ fn sentence(trial: &Trial) -> String {
     }
 }
 
-fn of_orphans(orphans: &Preview) -> Vec<Figure> {
+fn of_orphans(orphans: &Preview, is_same: bool) -> Vec<Figure> {
     let mut figures = vec![Figure {
         name: "Orphans that would be linked",
         number: format::number(orphans.would_link),
-        meaning: if orphans.is_whole {
-            format!(
+        meaning: match (orphans.is_whole, is_same) {
+            (true, true) => format!("of {}", format::number(orphans.orphans)),
+            (true, false) => format!(
                 "of {}; soon after the rules are saved",
                 format::number(orphans.orphans)
-            )
-        } else {
-            format!(
+            ),
+            (false, _) => format!(
                 "of {}, looking at the {} recipients with the most of them; more may follow",
                 format::number(orphans.orphans),
                 format::number(orphans.looked_at)
-            )
+            ),
         },
     }];
     if orphans.ambiguous > 0 {
