@@ -21,14 +21,14 @@ pub mod events;
 pub mod failures;
 pub mod gifts;
 pub mod install;
-pub mod notices;
 pub mod members;
+pub mod notices;
 pub mod operator;
 pub mod orphans;
 pub mod pause;
 pub mod portals;
-pub mod reports;
 pub mod preflight;
+pub mod reports;
 
 pub mod rules;
 pub mod runs;

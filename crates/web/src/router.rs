@@ -18,7 +18,9 @@ use crate::access::{Gate, admit};
 use crate::answer;
 use crate::error::Error;
 use crate::handlers::{
-    assets, audit, connect, dashboard, disconnect, failures, gifts, health, install, landing, members, notices, orphans, pause, portals, preflight, reports, rules, runs, session, status, trace, webhooks,
+    assets, audit, connect, dashboard, disconnect, failures, gifts, health, install, landing,
+    members, notices, orphans, pause, portals, preflight, reports, rules, runs, session, status,
+    trace, webhooks,
 };
 
 /// The longest that an answer may take before it begins.

@@ -50,8 +50,8 @@ impl Which {
         let filter = Filter {
             actor: named(&self.who),
             action: named(&self.action),
-            from: from.map(|day| days::midnight(day, zone)),
-            until: to.and_then(after).map(|day| days::midnight(day, zone)),
+            from: from.map(|day| app::days::midnight(day, zone)),
+            until: to.and_then(after).map(|day| app::days::midnight(day, zone)),
         };
         let asked = Asked {
             who: self.who,

@@ -10,16 +10,13 @@ pub mod gifts;
 pub mod health;
 pub mod install;
 pub mod landing;
+pub mod members;
 pub mod notices;
 pub mod orphans;
 pub mod pause;
 pub mod portals;
-pub mod reports;
-pub mod members;
-pub mod orphans;
-pub mod pause;
-pub mod portals;
 pub mod preflight;
+pub mod reports;
 pub mod rules;
 pub mod runs;
 pub mod session;
@@ -28,6 +25,6 @@ pub mod trace;
 pub mod webhooks;
 
 pub mod days;
+
 mod back;
-mod days;
 mod page;

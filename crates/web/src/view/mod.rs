@@ -1,7 +1,7 @@
 //! What pages show, ready to print: numbers, money, times and sentences are made here, so that templates hold no logic.
 
-pub mod asked;
 pub mod acts;
+pub mod asked;
 pub mod audit;
 pub mod cancel;
 pub mod chart;
@@ -15,8 +15,8 @@ pub mod funnel;
 pub mod gifts;
 pub mod health;
 pub mod landing;
-pub mod notices;
 pub mod members;
+pub mod notices;
 pub mod orphans;
 pub mod pill;
 pub mod portals;
@@ -44,8 +44,9 @@ mod gifts_samples;
 #[cfg(test)]
 mod linking_samples;
 #[cfg(test)]
-mod reports_samples;
 mod notices_samples;
+#[cfg(test)]
+mod reports_samples;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]

@@ -253,8 +253,6 @@ fn dashboards() -> Vec<(&'static str, Dashboard)> {
     };
     just_connected.overview.statistics = nothing_sent();
     just_connected.overview.months = months([0; 12]);
-    just_connected.statistics = nothing_sent();
-    just_connected.months = months([0; 12]);
     let mut cancelled = backfilling.clone();
     cancelled.status.current_run = None;
     cancelled.status.last_run = Some(last_run(RunKind::Backfill, RunState::Cancelled));

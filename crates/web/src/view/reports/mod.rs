@@ -126,7 +126,6 @@ impl ReportsPage {
             tabs: tabs(&path, Place::Reports, &reports.status),
             name: super::portals::name(&reports.portal),
             ranges: Ranges::new(&own, range, reports.today),
-            ranges: Ranges::new(&own, range, reports.today),
             is_partial: reports.status.state == PortalState::Backfilling,
             cards: reports
                 .contents
