@@ -17,5 +17,5 @@ pub use error::{ConfigError, Error};
 pub use letter::{Letter, is_address};
 pub use mailer::MailConfig;
 pub use reach::{Reach, TargetFault};
-pub use signature::{SIGNATURE_PREFIX, Secret};
+pub use signature::Secret;
 pub use webhook::Call;

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 
 /// What a secret begins with, for people.
-pub const SIGNATURE_PREFIX: &str = "whsec_";
+const PREFIX: &str = "whsec_";
 /// Bytes of a new secret; the standard wants 24 to 64.
 const SECRET_LEN: usize = 32;
 
@@ -20,7 +20,7 @@ impl Secret {
     pub fn random() -> Self {
         let mut bytes = [0_u8; SECRET_LEN];
         rand::fill(&mut bytes);
-        Self(format!("{SIGNATURE_PREFIX}{}", STANDARD.encode(bytes)).into())
+        Self(format!("{PREFIX}{}", STANDARD.encode(bytes)).into())
     }
 
     /// One that was stored; `None` for what is none.
@@ -45,7 +45,7 @@ impl Secret {
 }
 
 fn key_of(text: &SecretString) -> Option<Vec<u8>> {
-    let encoded = text.expose_secret().strip_prefix(SIGNATURE_PREFIX)?;
+    let encoded = text.expose_secret().strip_prefix(PREFIX)?;
     STANDARD.decode(encoded).ok()
 }
 
@@ -53,7 +53,7 @@ fn key_of(text: &SecretString) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// The example that the standard's own libraries are tested with; the second line was computed with Python's `hmac`.
+    /// The example that the standard's own libraries are tested with; computed once more with Python's `hmac`.
     #[test]
     fn the_published_example_is_met() {
         let secret = Secret::from_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into()).unwrap();
