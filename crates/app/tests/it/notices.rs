@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use app::engine::Outcome;
 use app::notices::{ChangeError, Delivery, DeliveryState, EmailsFault, Entered, TestError};
 use app::session::Session;
 use aws_lc_rs::hmac;
@@ -10,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use domain::notice::{Channel, NoticeKind};
 use domain::portal::NeedCode;
-use domain::run::RunKind;
+use domain::run::{RunKind, RunState, STARTS_WITHOUT_PROGRESS};
 use sandbox::control::OrganizationSettings;
 use sandbox::{Action, Fault, FaultBody};
 use secrecy::ExposeSecret;
@@ -51,10 +52,12 @@ async fn installed(gifts: usize) -> Told {
     }
 }
 
-/// In step, and Ana and a webhook are told everything; the news of the backfill has gone out.
+/// In step, and Ana and a webhook are told everything from here on, where an hour lies between two syncs: longer than a token
+/// lives.
 async fn in_step(gifts: usize) -> Told {
     let told = installed(gifts).await;
     told.world.drain().await;
+    told.world.sync().await;
     told.choose(&[ANA], true).await;
     told
 }
@@ -626,5 +629,33 @@ async fn tests_are_for_somebody_and_not_many_a_minute() {
         .collect();
     assert_eq!(ids.len(), 2);
     assert!(ids[0].contains("a test message"));
+    told.world.end().await;
+}
+
+#[tokio::test]
+async fn runs_that_are_given_up_count_as_failures() {
+    let told = in_step(5).await;
+    let world = &told.world;
+    for _ in 0..3 {
+        app::runs::request(&world.app, &told.session, RunKind::Sync)
+            .await
+            .unwrap();
+        let run = app::schedule::take_due(&world.app, 1).await.unwrap()[0];
+        // Each of its workers dies before it has got on.
+        for _ in 0..STARTS_WITHOUT_PROGRESS {
+            let mut tx = world.db.begin(scope()).await.unwrap();
+            store::runs::claim(&mut tx, scope(), run, world.now())
+                .await
+                .unwrap();
+            tx.commit().await.unwrap();
+            world.scratch.end_leases().await;
+        }
+        let stays = CancellationToken::new();
+        let outcome = app::engine::work(&world.app, run, &stays).await.unwrap();
+        assert_eq!(outcome, Outcome::Ended(RunState::Dead));
+    }
+    told.deliver().await;
+    assert_eq!(told.types(), ["sync_failing"]);
+    assert_eq!(body(&told.hook.taken()[0])["data"]["cause"], "ours");
     told.world.end().await;
 }
