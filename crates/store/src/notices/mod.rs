@@ -1,5 +1,5 @@
-//! Notices: whom to tell ([`settings`]), what there is to say and to whom ([`outbox`]), and the way out, over all portals
-//! by the board and within one by leases ([`delivering`]).
+//! Notices: whom to tell (`settings`), what there is to say and to whom (`outbox`), and the way out, over all portals
+//! by the board and within one by leases (`delivering`).
 
 mod delivering;
 mod outbox;
