@@ -90,7 +90,7 @@ impl Report {
                 "The average amount of gifts, by the amount that their deals had when the gift was first linked to them, in the deal’s own currency. A gift with several deals counts once for each deal; gifts without an amount are left out. Each currency of gifts has its own average: currencies are never mixed."
             }
             Self::TimeToOpen => {
-                "How long after sending a gift was first opened, and first redeemed. Gifts of which Thnks does not tell when are not in the spans. Half of the gifts took no longer than the median, which is true to about 4.5 %."
+                "How long after sending a gift was first opened, and first redeemed. Gifts of which Thnks does not tell when are not in the spans. Half of the gifts took no longer than the median, which is true to about 4.5%."
             }
             Self::RefundsExpected => {
                 "A gift that nobody opened expires 30 days after it was sent, and Thnks refunds it on the 10th of the next month. Certain: expired unopened, the refund has not been told yet. Possible: not opened so far; opening it in time ends the expectation. Overdue: the 10th has passed and Thnks has told of no refund. A bounced gift is refunded at once and an opened one never, so neither is here."
