@@ -1,5 +1,6 @@
 //! Every page in every state, rendered from made-up values: a check that nothing is left unfilled, and pictures to look
-//! at (`target/pages/*.html`, with the files they name under `target/pages/static/`).
+//! at (`target/pages/*.html`, or in the folder that `THNKS_PAGES` names, with the files they name under `static/`), which the
+//! browser's tests hold to the rules.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -34,7 +35,21 @@ use super::shell::{Shell, Viewer};
 use crate::assets;
 use crate::error::Error;
 
-pub(super) const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
+/// What people, Thnks or HubSpot could send by malice or by chance, all in one text: markup and handlers that would run,
+/// what leaves an attribute, a title or a comment, addresses that are scripts, marks of templates, a spreadsheet's
+/// formula, letters that turn the direction around, hide or pile up, control characters, and a word without an end.
+pub(super) const HOSTILE: &str = concat!(
+    "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>",
+    "</title></textarea></select></svg>--><svg onload=alert(1)><iframe srcdoc=\"<script>alert(1)</script>\">",
+    "\" onmouseover=alert(1) autofocus onfocus=\"alert(1)\" '`",
+    "<a href=javascript:alert(1)>javascript:alert(1)</a> &lt;b&gt; &#60;script&#62; \\u003cscript\\u003e %3Cscript%3E ",
+    "{{7*7}} ${7*7} {%7*7%} <%=7*7%> =HYPERLINK(\"http://evil.example\",\"x\") +1+1 @SUM(1) ",
+    "'; DROP TABLE portals; -- ../../etc/passwd\r\nSet-Cookie: a=b ",
+    "\u{202e}gnp.tfig\u{202c}\u{2066}\u{200b}\u{200d}\u{feff}\u{1}\u{8}\u{b}\u{1b}[31m\u{7f}\u{85}\u{2028} ",
+    "👩\u{200d}👩\u{200d}👧\u{200d}👦🏴\u{e0067}\u{e007f} Z\u{351}\u{36b}\u{343}a\u{321}\u{34a}\u{360}lgo ﷽ ",
+    "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft",
+    "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft",
+);
 
 pub(super) fn now() -> DateTime<Utc> {
     "2026-11-23T19:20:00Z".parse().unwrap()
@@ -315,6 +330,11 @@ fn dashboards() -> Vec<(&'static str, Dashboard)> {
         activity.recipient = Some(HOSTILE.to_owned());
     }
     hostile.overview.statistics.top_types[0].gift_type = HOSTILE.to_owned();
+    hostile.status.needs = vec![Need {
+        code: NeedCode::PropertyDiffers,
+        detail: HOSTILE.to_owned(),
+        remedy: HOSTILE.to_owned(),
+    }];
     let mut huge = active();
     huge.status.transactions = 1_000_000;
     huge.status.synced = 999_999;
@@ -520,6 +540,14 @@ fn run_pages(pages: &mut Vec<(String, String)>, member: &Viewer) {
             page.render().unwrap(),
         ));
     }
+    let mut hostile = account(RunKind::Sync, RunState::Failed, 125);
+    (hostile.requested_by, hostile.error) = (HOSTILE.to_owned(), Some(HOSTILE.to_owned()));
+    for stage in [Stage::Row, Stage::Record, Stage::Link] {
+        let failures = &mut hostile.counts.failures;
+        failures.add(stage, HOSTILE, Some(HOSTILE), HOSTILE, HOSTILE);
+    }
+    let page = RunPage::new(&portal, &quiet, &hostile, viewer(), UserId(1), now());
+    pages.push(("run-hostile".to_owned(), page.render().unwrap()));
 }
 
 /// The pages of failures.
@@ -532,6 +560,11 @@ fn failure_pages(pages: &mut Vec<(String, String)>, member: &Viewer) {
         let page = FailuresPage::new(&portal, &status, &groups(), viewer, now());
         pages.push((format!("failures-{name}"), page.render().unwrap()));
     }
+    let mut hostile = groups();
+    (hostile[0].code, hostile[0].field) = (HOSTILE.to_owned(), Some(HOSTILE.to_owned()));
+    hostile[0].reason = HOSTILE.to_owned();
+    let page = FailuresPage::new(&portal, &status, &hostile, viewer(), now());
+    pages.push(("failures-hostile".to_owned(), page.render().unwrap()));
     let selection = groups()[0].selection();
     let long = format!("{}{HOSTILE}", "x".repeat(200));
     for (name, rows, is_first) in [
@@ -657,7 +690,10 @@ fn pages() -> Vec<(String, String)> {
 
 #[test]
 fn every_page_renders_in_every_state() {
-    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/pages"));
+    let folder = std::env::var_os("THNKS_PAGES").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/pages")),
+        PathBuf::from,
+    );
     fs::create_dir_all(folder.join("static")).unwrap();
     for name in ["app.css", "uplot.min.js", "chart.js", "live.js", "mark.svg"] {
         let address = assets::url(name).strip_prefix("/static/").unwrap();
@@ -665,8 +701,9 @@ fn every_page_renders_in_every_state() {
         fs::write(folder.join("static").join(address), &asset.bytes).unwrap();
     }
     for (name, page) in pages() {
+        let filled = page.replace("{{7*7}}", "").replace("{%7*7%}", "");
         for left_over in ["{{", "{%", "{#", "style=", "onclick", "<style", "<script>"] {
-            assert!(!page.contains(left_over), "{name} contains {left_over}");
+            assert!(!filled.contains(left_over), "{name} contains {left_over}");
         }
         assert_eq!(
             page.matches("<h1").count(),
@@ -699,7 +736,10 @@ fn texts_from_outside_are_text() {
     let pages = pages();
     for name in [
         "dashboard-hostile",
+        "failures-hostile",
         "failures-rows-hostile",
+        "gifts-hostile",
+        "run-hostile",
         "trace-hostile",
         "orphans-all",
         "settings-chosen",
