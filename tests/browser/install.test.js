@@ -1,17 +1,14 @@
 // The main job as an admin sees it: install, watch the history arrive, read the numbers, link orphans.
 // UPDATE_PICTURES=1 also writes the screenshots of docs/images.
 import assert from 'node:assert/strict'
-import { mkdir } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
-import { accessibilityFindings, DESKTOP, launch, overflowsSideways, PHONE, watchedPage } from './browser.js'
+import { DESKTOP, inspect as inspectPage, launch, watchedPage } from './browser.js'
 import { expectedSix, readDone, readOrphans, readSix } from './dashboard.js'
-import { startDemo } from './demo.js'
+import { BACKFILL_LIMIT_MS, readJson, startDemo } from './demo.js'
 
-const BACKFILL_LIMIT_MS = 240_000
 const RUN_LIMIT_MS = 90_000
 // The organization of the demonstration (crates/sandbox/src/config.rs).
 const ORGANIZATION = 'org_7Q2demo'
-const pictures = new URL('../../docs/images/', import.meta.url)
 
 let demo, browser, context, page, complaints, hub, events
 
@@ -28,23 +25,9 @@ after(async () => {
   await demo?.stop()
 })
 
-/** Looks again until `probe` gives something else than undefined; the test fails with `what` when it takes too long. */
-async function eventually(what, limitMs, probe) {
-  const end = performance.now() + limitMs
-  for (;;) {
-    const found = await probe()
-    if (found !== undefined) return found
-    if (performance.now() > end) throw new Error(`${what}: not within ${limitMs / 1000} s\n${demo.lines.slice(-30).join('\n')}`)
-    await page.waitForTimeout(100)
-  }
-}
-
-/** JSON with the page's own session. */
-async function json(path) {
-  const response = await page.request.get(new URL(path, page.url()).href)
-  assert.equal(response.status(), 200, path)
-  return response.json()
-}
+const eventually = (what, limitMs, probe) => demo.eventually(page, what, limitMs, probe)
+const json = path => readJson(page, path)
+const inspect = name => inspectPage(page, name)
 
 /** Lets HubSpot deliver its events there, or nowhere. */
 async function tellOf(target) {
@@ -56,30 +39,6 @@ async function tellOf(target) {
 async function adopt(count) {
   const adopted = await page.request.post(`${demo.control}/portals/${hub}/adopt-orphans`, { data: { count } })
   assert.ok(adopted.ok(), `${adopted.status()} ${await adopted.text()}`)
-}
-
-/** Holds the page that is shown to the rules at both widths, light and dark, and takes its pictures when asked to. */
-async function inspect(name) {
-  const findings = []
-  for (const [width, viewport] of [['desktop', DESKTOP], ['phone', PHONE]]) {
-    for (const colorScheme of ['light', 'dark']) {
-      await page.setViewportSize(viewport)
-      await page.emulateMedia({ colorScheme })
-      // One frame, so that scripts which follow the width or the colours have drawn.
-      await page.evaluate(() => new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve))))
-      const where = `${name}, ${width}, ${colorScheme}`
-      findings.push(...(await accessibilityFindings(page)).map(finding => `${where}: ${finding}`))
-      if (await overflowsSideways(page)) findings.push(`${where}: wider than the window`)
-      if (process.env.UPDATE_PICTURES) {
-        await mkdir(pictures, { recursive: true })
-        const file = `${name}-${width}${colorScheme === 'dark' ? '-dark' : ''}.png`
-        await page.screenshot({ path: new URL(file, pictures).pathname, fullPage: width === 'desktop' })
-      }
-    }
-  }
-  await page.setViewportSize(DESKTOP)
-  await page.emulateMedia({ colorScheme: 'light' })
-  assert.deepEqual(findings, [])
 }
 
 test('an admin installs, watches the backfill, reads the numbers and links orphans', async t => {
