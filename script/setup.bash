@@ -95,5 +95,26 @@ build_bench() {
   printf '%s\n' "$bench"
 }
 
+find_chromium() {
+  local candidate
+  for candidate in chromium chromium-browser google-chrome google-chrome-stable; do
+    command -v "$candidate" && return
+  done
+  candidate='/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'
+  [ -x "$candidate" ] && printf '%s\n' "$candidate"
+}
+
+# Leaves node and npm on the PATH and Chromium in CHROMIUM, or says what to install.
+need_browser() {
+  if ! { command -v node && command -v npm; } >/dev/null; then
+    apt_install nodejs npm || brew_install node || fail "this needs Node 20 or later and npm: install them, then run it again"
+  fi
+  if [ -z "${CHROMIUM:-}" ] && ! CHROMIUM=$(find_chromium); then
+    apt_install chromium || true
+    CHROMIUM=$(find_chromium) || fail "this needs Chromium or Chrome: install one, or name it in CHROMIUM, then run it again"
+  fi
+  export CHROMIUM
+}
+
 # Queries are checked against .sqlx/, so that building needs no database.
 export SQLX_OFFLINE=true

@@ -45,7 +45,7 @@ pub(super) const HOSTILE: &str = concat!(
     "<a href=javascript:alert(1)>javascript:alert(1)</a> &lt;b&gt; &#60;script&#62; \\u003cscript\\u003e %3Cscript%3E ",
     "{{7*7}} ${7*7} {%7*7%} <%=7*7%> =HYPERLINK(\"http://evil.example\",\"x\") +1+1 @SUM(1) ",
     "'; DROP TABLE portals; -- ../../etc/passwd\r\nSet-Cookie: a=b ",
-    "\u{202e}gnp.tfig\u{202c}\u{2066}\u{200b}\u{200d}\u{feff}\u{1}\u{8}\u{b}\u{1b}[31m\u{7f}\u{85}\u{2028} ",
+    "\u{202e}gnp.tfig\u{2066}\u{200b}\u{200d}\u{feff}\u{1}\u{8}\u{b}\u{1b}[31m\u{7f}\u{85}\u{2028} ",
     "👩\u{200d}👩\u{200d}👧\u{200d}👦🏴\u{e0067}\u{e007f} Z\u{351}\u{36b}\u{343}a\u{321}\u{34a}\u{360}lgo ﷽ ",
     "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft",
     "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft",
