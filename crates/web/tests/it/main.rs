@@ -16,7 +16,6 @@ mod linking;
 mod members;
 mod notices;
 mod pages;
-mod pages;
 mod preflight;
 mod reports;
 mod routes;
