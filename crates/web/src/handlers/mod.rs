@@ -27,4 +27,5 @@ pub mod webhooks;
 pub mod days;
 
 mod back;
+pub mod days;
 mod page;
