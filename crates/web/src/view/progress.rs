@@ -107,9 +107,10 @@ impl Progress {
             value: run.done.clamp(0, max),
             max,
         });
-        // While reading nothing is written yet; what is found grows.
+        // While reading nothing is written yet; what is found grows, until it is known how many there are: of these none
+        // is done.
         let (done, so_far) = match run.phase {
-            Some(Phase::Reading) => (status.transactions, "found so far"),
+            Some(Phase::Reading) if total.is_none() => (status.transactions, "found so far"),
             _ => (run.done, "so far"),
         };
         Self {
@@ -205,5 +206,33 @@ mod tests {
         assert_eq!(time_left(none, TimeDelta::seconds(30)), None);
         let full = Bar { value: 10, max: 10 };
         assert_eq!(time_left(full, TimeDelta::seconds(30)), None);
+    }
+
+    #[test]
+    fn what_is_found_is_not_yet_done() {
+        let now = DateTime::<Utc>::UNIX_EPOCH;
+        let mut run = CurrentRun {
+            id: domain::RunId(uuid::Uuid::nil()),
+            kind: RunKind::Backfill,
+            state: RunState::Running,
+            done: 0,
+            total: None,
+            started_at: Some(now),
+            phase: Some(Phase::Reading),
+        };
+        let status = PortalStatus {
+            state: PortalState::Backfilling,
+            current_run: None,
+            last_run: None,
+            transactions: 5_000,
+            synced: 0,
+            failed: 0,
+            orphans: 0,
+            next_sync_at: None,
+            needs: Vec::new(),
+        };
+        assert_eq!(Progress::of_run(&run, &status, now).done, "5,000");
+        run.total = Some(5_000);
+        assert_eq!(Progress::of_run(&run, &status, now).done, "0");
     }
 }
