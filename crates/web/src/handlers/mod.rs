@@ -27,5 +27,4 @@ pub mod webhooks;
 pub mod days;
 
 mod back;
-pub mod days;
 mod page;

@@ -208,7 +208,10 @@ async fn days_narrow_a_report_and_travel_along() {
         let href = format!("{address}?from=2026-11-01&#38;to=2026-11-30\"");
         assert!(page.body.contains(&href), "{href}");
     }
-    assert!(page.body.contains("name=\"from\" type=\"date\" value=\"2026-11-01\""));
+    assert!(
+        page.body
+            .contains("name=\"from\" type=\"date\" value=\"2026-11-01\"")
+    );
     for path in ["", "/top-senders", "/top-senders/csv"] {
         let path = format!("{}{path}?from=yesterday", reports());
         let answer = world.get(&path, OWNER.0).await;
