@@ -1,5 +1,7 @@
 //! The labels of deal pipelines and their stages, as HubSpot named them when the work last read them.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 
 use crate::{Conn, Error, PortalScope};
@@ -15,6 +17,23 @@ pub struct Stage {
     pub stage: String,
     /// The stage's label.
     pub stage_label: String,
+}
+
+/// Which stages have a label: pipeline and stage.
+pub async fn list_known(
+    conn: &mut Conn,
+    scope: PortalScope,
+) -> Result<BTreeSet<(String, String)>, Error> {
+    let rows = sqlx::query!(
+        "SELECT pipeline, stage FROM pipeline_stages WHERE hub_id = $1",
+        scope.hub_id().0
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.pipeline, row.stage))
+        .collect())
 }
 
 /// Keeps the labels of `stages`, which were read just now. A stage that is gone at HubSpot keeps its last label: gifts

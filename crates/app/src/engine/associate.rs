@@ -29,7 +29,8 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
         return Ok(false);
     }
     run.progress.phase = Phase::Linking;
-    let answer = look_up(run, target, &due).await?;
+    let mut answer = look_up(run, target, &due).await?;
+    name_new_stages(app, run, &mut answer).await?;
     let plans: Vec<Planned<'_>> = due
         .iter()
         .map(|row| {
@@ -74,6 +75,51 @@ async fn look_up(run: &Run, target: &Target, due: &[Due]) -> Result<Answer, Stop
     };
     let recipients: BTreeSet<_> = due.iter().map(|row| row.recipient.clone()).collect();
     Ok(directory.find(&recipients).await?)
+}
+
+/// Reads how pipelines and stages are called when one is met for the first time: reports show names. What HubSpot does not
+/// list, or does not let us read, is called by its id from then on, so that nobody asks for it again and again.
+async fn name_new_stages(app: &App, run: &Run, answer: &mut Answer) -> Result<(), Stop> {
+    let met: BTreeSet<(String, String)> = answer
+        .deals
+        .values()
+        .filter_map(|facts| Some((facts.pipeline.clone()?, facts.stage.clone()?)))
+        .collect();
+    if met.is_empty() || !answer.stages.is_empty() {
+        return Ok(());
+    }
+    let mut tx = app.db.begin(run.scope).await?;
+    let known = store::pipelines::list_known(&mut tx, run.scope).await?;
+    drop(tx);
+    let mut new = met.difference(&known).peekable();
+    if new.peek().is_none() {
+        return Ok(());
+    }
+    answer.stages = match run.portal.deal_stages().await {
+        Ok(stages) => stages,
+        Err(error) if error.is_transient() => return Err(error.into()),
+        Err(error) => {
+            tracing::warn!(%error, "the names of stages cannot be read");
+            Vec::new()
+        }
+    };
+    let unnamed: Vec<DealStage> = new
+        .filter(|(pipeline, stage)| {
+            let listed = &answer.stages;
+            !listed
+                .iter()
+                .any(|one| one.pipeline == *pipeline && one.id == *stage)
+        })
+        .map(|(pipeline, stage)| DealStage {
+            pipeline: pipeline.clone(),
+            pipeline_label: pipeline.clone(),
+            id: stage.clone(),
+            label: stage.clone(),
+            is_closed: false,
+        })
+        .collect();
+    answer.stages.extend(unnamed);
+    Ok(())
 }
 
 /// Makes and removes the links, one call per kind of object where there is anything to do.
