@@ -5,6 +5,7 @@ use domain::statistics::Range;
 use domain::{Status, Transaction, TransactionId, search};
 use serde_json::json;
 use store::PortalScope;
+use store::gifts::Lookup;
 pub use store::gifts::{Filter, Line, Link, Order, Place, Reached};
 
 use crate::days::midnight;
@@ -105,9 +106,10 @@ pub async fn list(
             exact,
         });
     }
+    let lookup = store::gifts::lookup(&mut tx, scope, &filter).await?;
     // One more than is shown tells whether there are others.
-    let mut lines =
-        store::gifts::list(&mut tx, scope, &filter, wanted.order, place, PAGE + 1).await?;
+    let from = (wanted.order, place);
+    let mut lines = store::gifts::list(&mut tx, scope, &filter, lookup, from, PAGE + 1).await?;
     let shown = usize::try_from(PAGE).unwrap_or(usize::MAX);
     let has_more = lines.len() > shown;
     let (has_before, has_after) = match place {
@@ -124,9 +126,18 @@ pub async fn list(
     }
     let count = match place {
         Place::Start if !has_more => Some(Count::Exactly(count_of(lines.len()))),
-        Place::Start => {
-            Some(count(app, &mut tx, scope, &portal, wanted, &filter, &counters).await?)
-        }
+        Place::Start => Some(
+            count(
+                app,
+                &mut tx,
+                scope,
+                &portal,
+                wanted,
+                (&filter, lookup),
+                &counters,
+            )
+            .await?,
+        ),
         _ => None,
     };
     Ok(Page {
@@ -163,7 +174,7 @@ async fn count(
     scope: PortalScope,
     portal: &PortalSummary,
     wanted: &Wanted,
-    filter: &Filter,
+    (filter, lookup): (&Filter, Lookup),
     counters: &store::statistics::Counters,
 ) -> Result<Count, Error> {
     let Filter {
@@ -188,12 +199,13 @@ async fn count(
         || most.is_some()
         || wanted.order == Order::Lowest;
     if asks_ledger {
-        let counted = store::gifts::count(tx, scope, filter, COUNTED + 1).await?;
-        return Ok(if counted > COUNTED {
-            Count::MoreThan(COUNTED)
-        } else {
-            Count::Exactly(counted)
-        });
+        return Ok(
+            match store::gifts::count(tx, scope, filter, lookup, COUNTED + 1).await? {
+                Some(counted) if counted <= COUNTED => Count::Exactly(counted),
+                Some(_) => Count::MoreThan(COUNTED),
+                None => Count::MoreThan(PAGE),
+            },
+        );
     }
     let zone = portal.time_zone;
     let totals = statistics::totals(app, tx, scope, zone, counters, wanted.days).await?;
@@ -272,8 +284,9 @@ pub async fn export(
     }
     let place = after.map_or(Place::Start, |id| Place::After(id.clone()));
     let mut tx = app.db.begin(scope).await?;
-    let lines =
-        store::gifts::list(&mut tx, scope, &filter, wanted.order, &place, EXPORT_PAGE).await?;
+    let lookup = store::gifts::lookup(&mut tx, scope, &filter).await?;
+    let from = (wanted.order, &place);
+    let lines = store::gifts::list(&mut tx, scope, &filter, lookup, from, EXPORT_PAGE).await?;
     let ids: Vec<String> = lines.iter().map(|line| line.id.0.clone()).collect();
     let mut known: std::collections::HashMap<TransactionId, Transaction> =
         store::transactions::find_all(&mut tx, scope, &ids)

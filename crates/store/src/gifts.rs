@@ -137,61 +137,140 @@ impl Order {
     }
 }
 
+/// How the words of a search are looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookup {
+    /// There are none.
+    NoWords,
+    /// By the word of this place, which few gifts have.
+    Rare(usize),
+    /// Many gifts have each of them.
+    Common,
+}
+
+/// A word is rare that no more rows than this have.
+const RARE: i64 = 2_000;
+/// Where all words are common, a page is most likely found among so many gifts; otherwise all of them are looked up.
+const WINDOW: i64 = 4_000;
+
+/// How the words of `filter` are looked up best.
+pub async fn lookup(conn: &mut Conn, scope: PortalScope, filter: &Filter) -> Result<Lookup, Error> {
+    if filter.terms.is_empty() {
+        return Ok(Lookup::NoWords);
+    }
+    let mut rarest = None;
+    for (at, term) in filter.terms.iter().enumerate() {
+        let rows = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "rows!" FROM (
+                SELECT FROM gift_words WHERE hub_id = $1 AND word >= $2 AND word < $3 LIMIT $4) AS counted"#,
+            scope.hub_id().0,
+            term,
+            after_all(term),
+            RARE + 1
+        )
+        .fetch_one(&mut *conn)
+        .await?;
+        if rows <= RARE && rarest.is_none_or(|(_, fewest)| rows < fewest) {
+            rarest = Some((at, rows));
+        }
+    }
+    Ok(rarest.map_or(Lookup::Common, |(at, _)| Lookup::Rare(at)))
+}
+
 /// Up to `limit` gifts of `filter` from `place` on, in this order.
 pub async fn list(
     conn: &mut Conn,
     scope: PortalScope,
     filter: &Filter,
-    order: Order,
-    place: &Place,
+    lookup: Lookup,
+    (order, place): (Order, &Place),
     limit: i64,
 ) -> Result<Vec<Line>, Error> {
-    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
-    push_from(&mut query, scope, filter);
-    let (column, is_down) = order.by();
-    // A page before a gift is read backwards and turned round.
-    let reads_down = is_down != matches!(place, Place::Before(_));
-    if let Place::After(id) | Place::Before(id) = place {
-        let sign = if reads_down { "<" } else { ">" };
-        query.push(format!(" AND (t.{column}, t.transaction_id) {sign} (SELECT {column}, transaction_id FROM transactions WHERE hub_id = "));
-        query.push_bind(scope.hub_id().0);
-        query
-            .push(" AND transaction_id = ")
-            .push_bind(id.as_str().to_owned())
-            .push(")");
+    let mut lines = Vec::new();
+    if lookup == Lookup::Common && limit < WINDOW {
+        lines = run(conn, scope, filter, Source::Window, (order, place), limit).await?;
     }
-    if order == Order::Lowest {
-        query.push(" AND t.value_key >= 0");
+    // Fewer than a page may be all there are among the gifts that were looked at.
+    if i64::try_from(lines.len()).is_ok_and(|found| found < limit) {
+        let source = match lookup {
+            Lookup::NoWords => Source::All,
+            Lookup::Rare(at) => Source::Word(at),
+            Lookup::Common => Source::Words,
+        };
+        lines = run(conn, scope, filter, source, (order, place), limit).await?;
     }
-    let direction = if reads_down { "DESC" } else { "ASC" };
-    query.push(format!(
-        " ORDER BY t.{column} {direction}, t.transaction_id {direction} LIMIT "
-    ));
-    query.push_bind(limit);
-    // Which index is right depends on the values, so each statement is planned for its own.
-    let rows = query.build().persistent(false).fetch_all(conn).await?;
-    let mut lines = rows
-        .iter()
-        .map(line)
-        .collect::<Result<Vec<_>, sqlx::Error>>()?;
     if matches!(place, Place::Before(_)) {
         lines.reverse();
     }
     Ok(lines)
 }
 
-/// How many gifts of `filter` there are, counted up to `limit`.
+/// Where gifts are looked for.
+#[derive(Clone, Copy)]
+enum Source {
+    /// Among all, by the filters' own indexes.
+    All,
+    /// Among those that have the word of this place.
+    Word(usize),
+    /// Among those that have all words.
+    Words,
+    /// Among the first [`WINDOW`] in the order of the list.
+    Window,
+}
+
+async fn run(
+    conn: &mut Conn,
+    scope: PortalScope,
+    filter: &Filter,
+    source: Source,
+    (order, place): (Order, &Place),
+    limit: i64,
+) -> Result<Vec<Line>, Error> {
+    let (column, is_down) = order.by();
+    // A page before a gift is read backwards and turned round.
+    let reads_down = is_down != matches!(place, Place::Before(_));
+    let direction = if reads_down { "DESC" } else { "ASC" };
+    let ordered = format!(" ORDER BY t.{column} {direction}, t.transaction_id {direction} LIMIT ");
+    let mut query = QueryBuilder::<Postgres>::new(COLUMNS);
+    if matches!(source, Source::Window) {
+        query.push("FROM (SELECT * FROM transactions AS t WHERE t.hub_id = ");
+        query.push_bind(scope.hub_id().0);
+        push_place(&mut query, scope, (order, place), reads_down);
+        push_times(&mut query, "t.", filter);
+        query.push(&ordered).push_bind(WINDOW).push(") AS t");
+    } else {
+        query.push("FROM transactions AS t");
+    }
+    push_conditions(&mut query, scope, filter, source);
+    push_place(&mut query, scope, (order, place), reads_down);
+    query.push(&ordered).push_bind(limit);
+    // Which index is right depends on the values, so each statement is planned for its own.
+    let rows = query.build().persistent(false).fetch_all(conn).await?;
+    Ok(rows
+        .iter()
+        .map(line)
+        .collect::<Result<Vec<_>, sqlx::Error>>()?)
+}
+
+/// How many gifts of `filter` there are, counted up to `limit`; `None` where common words would make that long.
 pub async fn count(
     conn: &mut Conn,
     scope: PortalScope,
     filter: &Filter,
+    lookup: Lookup,
     limit: i64,
-) -> Result<i64, Error> {
-    let mut query = QueryBuilder::<Postgres>::new("SELECT count(*) FROM (SELECT ");
-    push_from(&mut query, scope, filter);
+) -> Result<Option<i64>, Error> {
+    let source = match lookup {
+        Lookup::NoWords => Source::All,
+        Lookup::Rare(at) => Source::Word(at),
+        Lookup::Common => return Ok(None),
+    };
+    let mut query =
+        QueryBuilder::<Postgres>::new("SELECT count(*) FROM (SELECT FROM transactions AS t");
+    push_conditions(&mut query, scope, filter, source);
     query.push(" LIMIT ").push_bind(limit).push(") AS counted");
     let row = query.build().persistent(false).fetch_one(conn).await?;
-    Ok(row.try_get(0)?)
+    Ok(Some(row.try_get(0)?))
 }
 
 /// Whether there is a gift with this id.
@@ -248,33 +327,74 @@ pub async fn list_types(
     Ok(types)
 }
 
-/// ` FROM … WHERE …` of the filter; the transactions are `t`.
-fn push_from(query: &mut QueryBuilder<Postgres>, scope: PortalScope, filter: &Filter) {
+/// ` AND` right after or before the gift where the page begins.
+fn push_place(
+    query: &mut QueryBuilder<Postgres>,
+    scope: PortalScope,
+    (order, place): (Order, &Place),
+    reads_down: bool,
+) {
+    if let Place::After(id) | Place::Before(id) = place {
+        let (column, _) = order.by();
+        let sign = if reads_down { "<" } else { ">" };
+        query.push(format!(" AND (t.{column}, t.transaction_id) {sign} (SELECT {column}, transaction_id FROM transactions WHERE hub_id = "));
+        query.push_bind(scope.hub_id().0);
+        query
+            .push(" AND transaction_id = ")
+            .push_bind(id.as_str().to_owned())
+            .push(")");
+    }
+    if order == Order::Lowest {
+        query.push(" AND t.value_key >= 0");
+    }
+}
+
+/// What follows every word that begins with `term`.
+fn after_all(term: &str) -> String {
+    format!("{term}{}", char::MAX)
+}
+
+/// ` WHERE …` of the filter; the transactions are `t`.
+fn push_conditions(
+    query: &mut QueryBuilder<Postgres>,
+    scope: PortalScope,
+    filter: &Filter,
+    source: Source,
+) {
     let hub_id = scope.hub_id().0;
-    query.push(" FROM transactions AS t");
-    if !filter.terms.is_empty() {
+    let range = |query: &mut QueryBuilder<Postgres>, term: &str| {
+        query.push("word >= ").push_bind(term.to_owned());
+        query.push(" AND word < ").push_bind(after_all(term));
+    };
+    let looked_up: Vec<&String> = match source {
+        Source::All | Source::Window => Vec::new(),
+        Source::Word(at) => filter.terms.get(at).into_iter().collect(),
+        Source::Words => filter.terms.iter().collect(),
+    };
+    if !looked_up.is_empty() {
         query.push(" JOIN (");
-        for (at, term) in filter.terms.iter().enumerate() {
+        for (at, term) in looked_up.iter().enumerate() {
             query.push(if at == 0 { "" } else { " INTERSECT " });
-            query.push("SELECT counted_at, transaction_id FROM gift_words WHERE hub_id = ");
-            query.push_bind(hub_id);
-            query.push(" AND word >= ").push_bind(term.clone());
-            query
-                .push(" AND word < ")
-                .push_bind(format!("{term}{}", char::MAX));
+            // One gift has several words that begin alike.
+            query.push("SELECT DISTINCT transaction_id FROM gift_words WHERE hub_id = ");
+            query.push_bind(hub_id).push(" AND ");
+            range(query, term);
             push_times(query, "", filter);
         }
-        // One gift has several words that begin alike.
-        let grouped = if filter.terms.len() == 1 {
-            " GROUP BY counted_at, transaction_id"
-        } else {
-            ""
-        };
-        query.push(grouped);
         query.push(") AS found ON t.transaction_id = found.transaction_id");
     }
     query.push(" WHERE t.hub_id = ").push_bind(hub_id);
     push_times(query, "t.", filter);
+    for term in filter.terms.iter().filter(|term| !looked_up.contains(term)) {
+        query.push(" AND EXISTS (SELECT FROM unnest(t.words) AS own (word) WHERE ");
+        query
+            .push("own.word COLLATE \"C\" >= ")
+            .push_bind(term.clone());
+        query
+            .push(" AND own.word COLLATE \"C\" < ")
+            .push_bind(after_all(term))
+            .push(")");
+    }
     if let Some(status) = filter.status {
         query.push(" AND t.status = ").push_bind(status.as_str());
     }

@@ -157,7 +157,7 @@ impl GiftsPage {
             is_open: asked.fields().iter().any(|(name, _)| {
                 matches!(
                     *name,
-                    "sync" | "sender" | "from" | "to" | "currency" | "min" | "max"
+                    "contact" | "sync" | "sender" | "from" | "to" | "currency" | "min" | "max"
                 )
             }),
             clear: (!chips.is_empty()).then(|| format!("{path}/thnks")),
