@@ -28,11 +28,11 @@ pub async fn load(app: &App, scope: &PortalScope, range: Range) -> Result<Dashbo
     let portal = store::portals::find(&mut tx, *scope)
         .await?
         .ok_or(Error::NotConnected)?;
-    let counters = store::statistics::find_counters(&mut tx, *scope).await?;
-    let status = status::read_with(&mut tx, *scope, &portal, &counters).await?;
+    let status = status::read(&mut tx, *scope, &portal).await?;
     let summary = PortalSummary::of(*scope, &portal);
     let zone = summary.time_zone;
-    let overview = statistics::overview(app, &mut tx, *scope, zone, &counters, range).await?;
+    let overview =
+        statistics::overview(app, &mut tx, *scope, zone, &portal.counters, range).await?;
     let granted = store::connections::find(&mut tx, *scope)
         .await?
         .map(|grant| grant.scopes);

@@ -76,8 +76,8 @@ pub async fn list(
     let portal = store::portals::find(&mut tx, scope)
         .await?
         .ok_or(Error::NotConnected)?;
-    let counters = store::statistics::find_counters(&mut tx, scope).await?;
-    let status = status::read_with(&mut tx, scope, &portal, &counters).await?;
+    let counters = portal.counters;
+    let status = status::read(&mut tx, scope, &portal).await?;
     let portal = PortalSummary::of(scope, &portal);
     let filter = filter(wanted, &portal);
     let types = app

@@ -30,6 +30,8 @@ fn portal() -> Portal {
         thnks_connected: true,
         organization_name: Some("Northwind".into()),
         rules: domain::matching::Rules::default(),
+        next_sync_at: None,
+        counters: store::statistics::Counters::default(),
     }
 }
 

@@ -118,8 +118,8 @@ async fn read(
     let portal = store::portals::find(tx, scope)
         .await?
         .ok_or(Error::NotConnected)?;
-    let counters = store::statistics::find_counters(tx, scope).await?;
-    let status = status::read_with(tx, scope, &portal, &counters).await?;
+    let counters = portal.counters;
+    let status = status::read(tx, scope, &portal).await?;
     let portal = PortalSummary::of(scope, &portal);
     let zone = portal.time_zone;
     let now = app.now();

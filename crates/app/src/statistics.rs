@@ -59,8 +59,7 @@ pub async fn load(app: &App, scope: &PortalScope, range: Range) -> Result<Statis
         .await?
         .ok_or(Error::NotConnected)?;
     let zone = PortalSummary::of(*scope, &portal).time_zone;
-    let counters = store::statistics::find_counters(&mut tx, *scope).await?;
-    let (statistics, _) = read(app, &mut tx, *scope, zone, &counters, range).await?;
+    let (statistics, _) = read(app, &mut tx, *scope, zone, &portal.counters, range).await?;
     Ok(statistics)
 }
 

@@ -19,36 +19,23 @@ pub(crate) async fn read(
     scope: PortalScope,
     portal: &store::portals::Portal,
 ) -> Result<PortalStatus, Error> {
-    let counters = store::statistics::find_counters(tx, scope).await?;
-    read_with(tx, scope, portal, &counters).await
-}
-
-/// The same for somebody who has read the counters already.
-pub(crate) async fn read_with(
-    tx: &mut store::Tx,
-    scope: PortalScope,
-    portal: &store::portals::Portal,
-    counters: &store::statistics::Counters,
-) -> Result<PortalStatus, Error> {
+    let counters = &portal.counters;
     let counted_twice = match counters.rejected {
         0 => 0,
         _ => store::statistics::count_rejected_known(tx, scope).await?,
     };
     let state = PortalState::of(portal.facts());
     let idle = matches!(state, PortalState::Disconnected | PortalState::Paused);
+    let (current_run, last_run) = store::runs::find_both(tx, scope).await?;
     Ok(PortalStatus {
         state,
-        current_run: store::runs::find_current(tx, scope).await?,
-        last_run: store::runs::find_last(tx, scope).await?,
+        current_run,
+        last_run,
         transactions: counters.transactions + counters.rejected - counted_twice,
         synced: counters.synced,
         failed: counters.failed + counters.rejected,
         orphans: counters.orphans,
-        next_sync_at: if idle {
-            None
-        } else {
-            store::schedule::find_next_sync(tx, scope).await?
-        },
+        next_sync_at: portal.next_sync_at.filter(|_| !idle),
         needs: portal.needs.clone(),
     })
 }

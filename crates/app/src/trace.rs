@@ -118,7 +118,7 @@ pub async fn find(
     let events = store::gifts::list_events(&mut tx, scope, id).await?;
     let attempts = store::attempts::list(&mut tx, scope, id, ATTEMPTS).await?;
     let planned = if gift.counted_at >= app.now() - RECENT {
-        store::schedule::find_next_sync(&mut tx, scope).await?
+        portal.next_sync_at
     } else {
         store::schedule::find_next_reassociation(&mut tx, scope).await?
     };

@@ -7,6 +7,7 @@ use domain::portal::{Need, PortalFacts};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
+use crate::statistics::Counters;
 use crate::{Conn, Error, PortalScope, schedule};
 
 /// A portal.
@@ -40,6 +41,10 @@ pub struct Portal {
     pub organization_name: Option<String>,
     /// How its gifts are linked.
     pub rules: Rules,
+    /// When its next sync is planned.
+    pub next_sync_at: Option<DateTime<Utc>>,
+    /// Its counters.
+    pub counters: Counters,
 }
 
 /// The association type that links the custom object with each kind of record; `None` where there is none.
@@ -157,8 +162,11 @@ pub async fn find(conn: &mut Conn, scope: PortalScope) -> Result<Option<Portal>,
         r#"SELECT p.organization_id, p.hub_domain, p.ui_domain, p.time_zone, p.object_type_id,
             p.association_types AS "association_types: Json<AssociationTypes>", p.needs AS "needs: Json<Vec<Need>>",
             p.synced_through, p.backfilled_at, p.paused_at, p.disconnected_at,
-            p.association_rules AS "rules: Json<Rules>", t.hub_id AS "thnks_hub_id?", t.organization_name AS "organization_name?"
-         FROM portals AS p LEFT JOIN thnks_connections AS t USING (hub_id)
+            p.association_rules AS "rules: Json<Rules>", t.hub_id AS "thnks_hub_id?", t.organization_name AS "organization_name?",
+            s.next_sync_at AS "next_sync_at?", c.transactions AS "transactions?", c.synced AS "synced?", c.failed AS "failed?",
+            c.rejected AS "rejected?", c.orphans AS "orphans?", c.version AS "version?"
+         FROM portals AS p LEFT JOIN thnks_connections AS t USING (hub_id) LEFT JOIN sync_schedule AS s USING (hub_id)
+            LEFT JOIN portal_totals AS c USING (hub_id)
          WHERE p.hub_id = $1"#,
         scope.hub_id().0
     )
@@ -179,6 +187,15 @@ pub async fn find(conn: &mut Conn, scope: PortalScope) -> Result<Option<Portal>,
         thnks_connected: row.thnks_hub_id.is_some(),
         organization_name: row.organization_name,
         rules: row.rules.0,
+        next_sync_at: row.next_sync_at,
+        counters: Counters {
+            transactions: row.transactions.unwrap_or_default(),
+            synced: row.synced.unwrap_or_default(),
+            failed: row.failed.unwrap_or_default(),
+            rejected: row.rejected.unwrap_or_default(),
+            orphans: row.orphans.unwrap_or_default(),
+            version: row.version.unwrap_or_default(),
+        },
     }))
 }
 

@@ -32,20 +32,6 @@ pub async fn save_next_sync(
     Ok(())
 }
 
-/// When the portal's next sync is planned.
-pub async fn find_next_sync(
-    conn: &mut Conn,
-    scope: PortalScope,
-) -> Result<Option<DateTime<Utc>>, Error> {
-    let at = sqlx::query_scalar!(
-        "SELECT next_sync_at FROM sync_schedule WHERE hub_id = $1",
-        scope.hub_id().0
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(at.flatten())
-}
-
 /// The portal's place in the interval.
 pub async fn find_place(conn: &mut Conn, scope: PortalScope) -> Result<Place, Error> {
     let place = sqlx::query_scalar!(

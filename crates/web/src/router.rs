@@ -11,6 +11,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
+use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::timeout::TimeoutLayer;
 
@@ -341,7 +342,7 @@ pub fn router(app: App, shutdown: CancellationToken) -> Axum {
         router = router.route(route.path, methods);
     }
     let common = ServiceBuilder::new()
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(from_fn_with_state(app.clone(), answer::finish));
     router
         .fallback(|| async { Error::NotFound })

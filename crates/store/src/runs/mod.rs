@@ -11,7 +11,7 @@ pub use asking::{Requested, Wish, find_scope, lock, request, request_wish, try_l
 pub use board::{is_outranked, next_due_secs, take_due};
 pub use claiming::{Claim, Claimed, LEASE_SECS, Progress, claim, hold, save_progress};
 pub use ending::{Cancelled, cancel, fail_open, finish, interrupt, pause, postpone, resume};
-pub use showing::{Account, find, find_current, find_last, list};
+pub use showing::{Account, find, find_both, find_current, find_last, list};
 
 use domain::run::{RunKind, RunState};
 

@@ -232,10 +232,8 @@ async fn due_syncs_become_one_run_each_however_many_schedulers_there_are() {
                 .kind,
             RunKind::Sync
         );
-        let next = schedule::find_next_sync(&mut tx, portal)
-            .await
-            .unwrap()
-            .unwrap();
+        let found = store::portals::find(&mut tx, portal).await.unwrap();
+        let next = found.unwrap().next_sync_at.unwrap();
         assert!(next > now() && next <= now() + TimeDelta::hours(1));
     }
 }
