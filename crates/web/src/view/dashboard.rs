@@ -175,7 +175,10 @@ impl DashboardPage {
             activity,
             activity_more,
             facts: facts(status, &path, now, zone),
-            can_sync: idle && is_owner,
+            // After a backfill that somebody cancelled, a sync is what goes on with it.
+            can_sync: is_owner
+                && status.current_run.is_none()
+                && matches!(status.state, PortalState::Active | PortalState::Backfilling),
             can_pause: is_owner
                 && matches!(status.state, PortalState::Active | PortalState::Backfilling),
             orphans: format::number(status.orphans),
