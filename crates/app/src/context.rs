@@ -34,6 +34,7 @@ pub struct App {
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) config: Arc<Config>,
     pub(crate) statistics: crate::statistics::Answers,
+    pub(crate) last_days: crate::statistics::LastDays,
     pub(crate) types: crate::kept::Kept<(), Vec<String>>,
     pub(crate) reports: crate::reports::Answers,
     /// What sends notices; without it none are sent.
@@ -58,6 +59,7 @@ impl App {
             keys: Arc::new(keys),
             config: Arc::new(config),
             statistics: crate::statistics::Answers::new(),
+            last_days: crate::statistics::LastDays::new(),
             types: crate::kept::Kept::new(),
             reports: crate::reports::Answers::new(),
             notify: None,

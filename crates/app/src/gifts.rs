@@ -16,7 +16,7 @@ use crate::{App, Error, statistics, status};
 /// Gifts of a page.
 pub const PAGE: i64 = 50;
 /// How far gifts are counted where no roll-up knows their number.
-const COUNTED: i64 = 1_000;
+const COUNTED: i64 = 250;
 /// Types to choose from.
 const TYPES: i64 = 200;
 /// Gifts that an export reads at a time.

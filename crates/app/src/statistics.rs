@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Datelike, Months, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, SubsecRound, TimeDelta, Utc};
 use chrono_tz::Tz;
 use domain::pace::Step;
 use domain::statistics::{Activity, Funnel, MATURE_AFTER_DAYS, Month, Range, Statistics, Total};
@@ -38,6 +38,9 @@ pub(crate) struct Answer {
 
 /// The answers that a process keeps.
 pub(crate) type Answers = Kept<Question, Answer>;
+
+/// Sent and redeemed on the day on which gifts mature now, up to a second of it.
+pub(crate) type LastDays = Kept<DateTime<Utc>, (i64, i64)>;
 
 /// The numbers of some days with what stands beside them.
 #[derive(Debug, Clone)]
@@ -95,8 +98,11 @@ pub(crate) async fn totals(
     counters: &store::statistics::Counters,
     range: Range,
 ) -> Result<Vec<Total>, Error> {
-    let (_, answer) = read(app, tx, scope, zone, counters, range).await?;
-    Ok(answer.totals.clone())
+    let question = Question::new(app.now(), zone, range);
+    let answer =
+        app.statistics
+            .or_read(scope, counters.version, question, ask(tx, scope, question));
+    Ok(answer.await?.totals.clone())
 }
 
 async fn read(
@@ -107,21 +113,21 @@ async fn read(
     counters: &store::statistics::Counters,
     range: Range,
 ) -> Result<(Statistics, Arc<Answer>), Error> {
-    let now = app.now();
-    let until: DateTime<Utc> = now - TimeDelta::days(MATURE_AFTER_DAYS);
-    let question = Question {
-        range,
-        boundary: until.with_timezone(&zone).date_naive(),
-        first_month: first_month(now.with_timezone(&zone).date_naive()),
-    };
+    // Gifts mature by the second: those of the last day are counted anew for each.
+    let now = app.now().trunc_subsecs(0);
+    let question = Question::new(now, zone, range);
     let reading = ask(tx, scope, question);
     let kept = &app.statistics;
     let answer = kept
         .or_read(scope, counters.version, question, reading)
         .await?;
-    // Gifts mature by the minute: those of the last day are counted anew.
+    let until = matured_until(now);
     let last_day = if range.contains(question.boundary) {
-        store::statistics::find_sent_until(tx, scope, question.boundary, until).await?
+        let reading = store::statistics::find_sent_until(tx, scope, question.boundary, until);
+        let kept = &app.last_days;
+        *kept
+            .or_read(scope, counters.version, until, reading)
+            .await?
     } else {
         (0, 0)
     };
@@ -129,6 +135,21 @@ async fn read(
     let activity = answer.activity.clone();
     let statistics = Statistics::assemble(&answer.totals, matured, activity, counters.orphans);
     Ok((statistics, answer))
+}
+
+/// Gifts sent at this moment or before are matured.
+fn matured_until(now: DateTime<Utc>) -> DateTime<Utc> {
+    now - TimeDelta::days(MATURE_AFTER_DAYS)
+}
+
+impl Question {
+    fn new(now: DateTime<Utc>, zone: Tz, range: Range) -> Self {
+        Self {
+            range,
+            boundary: matured_until(now).with_timezone(&zone).date_naive(),
+            first_month: first_month(now.with_timezone(&zone).date_naive()),
+        }
+    }
 }
 
 async fn ask(

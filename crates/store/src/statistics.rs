@@ -180,13 +180,15 @@ pub async fn list_activity(
     let rows = sqlx::query!(
         r#"SELECT e.transaction_id, t.gift_name, e.status, e.happened_at,
             coalesce(t.recipient_name, t.recipient_email) AS recipient
-         FROM status_events AS e JOIN transactions AS t USING (hub_id, transaction_id) JOIN portals AS p USING (hub_id)
+         FROM status_events AS e JOIN transactions AS t USING (hub_id, transaction_id)
          WHERE e.hub_id = $1 AND e.status IN ('sent', 'redeemed')
             AND EXISTS (SELECT FROM jsonb_array_elements(t.history) AS entry
                 WHERE lower(trim(entry ->> 'status')) = e.status
                     AND abs(extract(epoch FROM (entry ->> 'at')::timestamptz - e.happened_at)) < 0.001)
-            AND ($2::date IS NULL OR e.happened_at >= $2::date::timestamp AT TIME ZONE p.time_zone)
-            AND ($3::date IS NULL OR e.happened_at < ($3::date + 1)::timestamp AT TIME ZONE p.time_zone)
+            AND e.happened_at >= coalesce(
+                $2::date::timestamp AT TIME ZONE (SELECT time_zone FROM portals WHERE hub_id = $1), '-infinity')
+            AND e.happened_at < coalesce(
+                ($3::date + 1)::timestamp AT TIME ZONE (SELECT time_zone FROM portals WHERE hub_id = $1), 'infinity')
          ORDER BY e.happened_at DESC, e.transaction_id, e.status LIMIT $4"#,
         scope.hub_id().0,
         range.from,

@@ -42,8 +42,9 @@ pub enum Lookup {
 
 /// A word is rare that no more rows than this have.
 const RARE: i64 = 2_000;
-/// Where all words are common, a page is most likely found among so many gifts; otherwise all of them are looked up.
-const WINDOW: i64 = 4_000;
+/// Where all words are common, a page is most likely found among so many gifts, of which no more are read than it takes;
+/// otherwise all words are looked up.
+const WINDOW: i64 = 40_000;
 
 /// How the words of `filter` are looked up best.
 pub async fn lookup(conn: &mut Conn, scope: PortalScope, filter: &Filter) -> Result<Lookup, Error> {

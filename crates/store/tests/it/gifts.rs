@@ -294,7 +294,7 @@ async fn every_filter_in_every_order_shows_what_it_says_page_by_page() {
                 let walked = walk(&mut tx, portal, &filter, lookup, order).await;
                 assert_eq!(walked, expected, "{filter:?} {lookup:?} {order:?}");
                 let whole = (order, &Place::Start);
-                let whole = gifts::list(&mut tx, portal, &filter, lookup, whole, 5_000)
+                let whole = gifts::list(&mut tx, portal, &filter, lookup, whole, 50_000)
                     .await
                     .unwrap();
                 let whole: Vec<_> = whole.into_iter().map(|line| line.id).collect();
