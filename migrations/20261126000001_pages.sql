@@ -26,14 +26,24 @@ ALTER TABLE transactions
 UPDATE transactions AS t SET
     delivered = t.status IN ('delivered', 'opened', 'redeemed') OR story.reached && ARRAY['delivered', 'opened', 'redeemed'],
     opened = t.status IN ('opened', 'redeemed') OR story.reached && ARRAY['opened', 'redeemed'],
-    delivered_after = least(greatest(extract(epoch FROM story.delivered - story.sent), 0), 2147483647)::integer,
-    opened_after = least(greatest(extract(epoch FROM story.opened - story.sent), 0), 2147483647)::integer,
-    redeemed_after = least(greatest(extract(epoch FROM story.redeemed - story.sent), 0), 2147483647)::integer,
+    delivered_after = CASE WHEN story.delivered IS NOT NULL
+        THEN least(greatest(extract(epoch FROM story.delivered - story.sent), 0), 2147483647)::integer END,
+    opened_after = CASE WHEN story.opened IS NOT NULL
+        THEN least(greatest(extract(epoch FROM story.opened - story.sent), 0), 2147483647)::integer END,
+    redeemed_after = CASE WHEN story.redeemed IS NOT NULL
+        THEN least(greatest(extract(epoch FROM story.redeemed - story.sent), 0), 2147483647)::integer END,
     sender_key = left(coalesce(nullif(lower(trim(t.sender_email)), ''), t.sender_name), 255),
-    -- The rules are `domain::search`'s; these are near enough until the row is read again.
-    words = ARRAY(SELECT DISTINCT left(word, 64) FROM regexp_split_to_table(
-            lower(concat_ws(' ', t.recipient_name, t.recipient_email, t.sender_name, t.sender_email)), '[\s.]+') AS word
-        WHERE word <> '' LIMIT 24)
+    -- The rules of `domain::search`: without case and accents, in parts, addresses and their domains whole as well.
+    words = ARRAY(
+        SELECT left(word, 64) FROM (
+            SELECT word, 0 AS rank FROM unnest(ARRAY[lower(trim(t.recipient_email)), lower(trim(t.sender_email)),
+                split_part(lower(trim(t.recipient_email)), '@', 2), split_part(lower(trim(t.sender_email)), '@', 2)]) AS word
+            UNION
+            SELECT word, 1 FROM regexp_split_to_table(
+                regexp_replace(lower(normalize(concat_ws(' ', t.recipient_name, t.sender_name, t.recipient_email, t.sender_email), NFKD)),
+                    '[\u0300-\u036f]', '', 'g'),
+                '[\s!-/:-@\[-`{-~’]+') AS word
+        ) AS every WHERE word <> '' GROUP BY word ORDER BY min(rank), word LIMIT 24)
 FROM (
     SELECT own.hub_id, own.transaction_id,
         array_agg(entry.status) AS reached,
@@ -43,7 +53,7 @@ FROM (
         min(entry.at) FILTER (WHERE entry.status = 'redeemed') AS redeemed
     FROM transactions AS own
     LEFT JOIN LATERAL (
-        SELECT lower(trim(entry ->> 'status')) AS status, (entry ->> 'at')::timestamptz AS at
+        SELECT lower(trim(entry ->> 'status')) AS status, CASE WHEN entry ->> 'at' ~ '^\d{4}-' AND entry ->> 'at' !~ '^0000' THEN (entry ->> 'at')::timestamptz END AS at
         FROM jsonb_array_elements(own.history) AS entry) AS entry ON true
     GROUP BY own.hub_id, own.transaction_id
 ) AS story

@@ -65,8 +65,9 @@ async fn people(tx: &mut store::Tx, scope: PortalScope) -> Result<People, Error>
 /// Begins an export: it is an act itself. What is exported is read by [`next`].
 pub async fn begin_export(app: &App, session: &Session, filter: &Filter) -> Result<People, Error> {
     let scope = *session.scope();
+    // What an address says of a person is anybody's text: only that it said something is kept for good.
     let detail = json!({
-        "actor": filter.actor, "action": filter.action, "from": filter.from, "until": filter.until,
+        "by_actor": filter.actor.is_some(), "by_action": filter.action.is_some(), "from": filter.from, "until": filter.until,
     });
     let mut tx = app.db.begin(scope).await?;
     let people = people(&mut tx, scope).await?;

@@ -1,7 +1,7 @@
 //! The list of gifts: by any filter, a page at a time, and all of it as rows for a file.
 
 use domain::portal::PortalStatus;
-use domain::statistics::Range;
+use domain::statistics::{Range, Total};
 use domain::{Status, Transaction, TransactionId, search};
 use serde_json::json;
 use store::PortalScope;
@@ -80,76 +80,66 @@ pub async fn list(
     let status = status::read(&mut tx, scope, &portal).await?;
     let portal = PortalSummary::of(scope, &portal);
     let filter = filter(wanted, &portal);
-    let types = app
-        .types
-        .or_read(scope, counters.version, (), async {
-            store::gifts::list_types(&mut tx, scope, TYPES).await
-        })
-        .await?
-        .to_vec();
     let id =
         Some(wanted.text.trim()).filter(|id| !id.is_empty() && !id.contains(char::is_whitespace));
     let exact = match id.map(|id| TransactionId(id.to_owned())) {
         Some(id) if store::gifts::exists(&mut tx, scope, &id).await? => Some(id),
         _ => None,
     };
-    if !wanted.text.trim().is_empty() && filter.terms.is_empty() {
-        // Nothing of it is a word.
-        return Ok(Page {
-            portal,
-            status,
-            lines: Vec::new(),
-            has_before: false,
-            has_after: false,
-            count: Some(Count::Exactly(0)),
-            types,
-            exact,
-        });
-    }
-    let lookup = store::gifts::lookup(&mut tx, scope, &filter).await?;
-    // One more than is shown tells whether there are others.
-    let from = (wanted.order, place);
-    let mut lines = store::gifts::list(&mut tx, scope, &filter, lookup, from, PAGE + 1).await?;
-    let shown = usize::try_from(PAGE).unwrap_or(usize::MAX);
-    let has_more = lines.len() > shown;
-    let (has_before, has_after) = match place {
-        Place::Start => (false, has_more),
-        Place::After(_) => (true, has_more),
-        Place::Before(_) => (has_more, true),
-    };
-    if has_more {
-        if matches!(place, Place::Before(_)) {
-            lines.remove(0);
-        } else {
-            lines.truncate(shown);
-        }
-    }
-    let count = match place {
-        Place::Start if !has_more => Some(Count::Exactly(count_of(lines.len()))),
-        Place::Start => Some(
-            count(
-                app,
-                &mut tx,
-                scope,
-                &portal,
-                wanted,
-                (&filter, lookup),
-                &counters,
-            )
-            .await?,
-        ),
-        _ => None,
-    };
-    Ok(Page {
+    let mut page = Page {
         portal,
         status,
-        lines,
-        has_before,
-        has_after,
-        count,
-        types,
+        lines: Vec::new(),
+        has_before: false,
+        has_after: false,
+        count: None,
+        types: Vec::new(),
         exact,
-    })
+    };
+    let is_wordless = !wanted.text.trim().is_empty() && filter.terms.is_empty();
+    let mut counted = Some(Count::Exactly(0));
+    if !is_wordless {
+        let lookup = store::gifts::lookup(&mut tx, scope, &filter).await?;
+        // One more than is shown tells whether there are others.
+        let from = (wanted.order, place);
+        page.lines = store::gifts::list(&mut tx, scope, &filter, lookup, from, PAGE + 1).await?;
+        page.turn(place);
+        counted = match place {
+            Place::Start if !page.has_after => Some(Count::Exactly(count_of(page.lines.len()))),
+            Place::Start => count_in_ledger(&mut tx, scope, wanted, &filter, lookup).await?,
+            _ => None,
+        };
+    }
+    drop(tx);
+    if counted.is_none() && *place == Place::Start {
+        let zone = page.portal.time_zone;
+        let totals = statistics::totals(app, scope, zone, &counters, wanted.days).await?;
+        counted = Some(Count::Exactly(sum(&totals, &filter)));
+    }
+    page.count = counted;
+    let types = app.types.or_read(scope, counters.version, (), async {
+        let mut tx = app.db.begin(scope).await?;
+        store::gifts::list_types(&mut tx, scope, TYPES).await
+    });
+    page.types = types.await?.to_vec();
+    Ok(page)
+}
+
+impl Page {
+    /// Of lines that may be one too many, those that are shown, and whether others come before and after them.
+    fn turn(&mut self, place: &Place) {
+        let shown = usize::try_from(PAGE).unwrap_or(usize::MAX);
+        let has_more = self.lines.len() > shown;
+        (self.has_before, self.has_after) = match place {
+            Place::Start => (false, has_more),
+            Place::After(_) => (true, has_more),
+            Place::Before(_) => (has_more, true),
+        };
+        if has_more && matches!(place, Place::Before(_)) {
+            self.lines.remove(0);
+        }
+        self.lines.truncate(shown);
+    }
 }
 
 /// The filter with its words and times.
@@ -167,29 +157,28 @@ fn filter(wanted: &Wanted, portal: &PortalSummary) -> Filter {
     }
 }
 
-/// Exact where the roll-ups know the number, counted up to a bound where the ledger is asked.
-async fn count(
-    app: &App,
+/// How many there are where only the ledger knows, counted up to a bound; `None` where the roll-ups know.
+async fn count_in_ledger(
     tx: &mut store::Tx,
     scope: PortalScope,
-    portal: &PortalSummary,
     wanted: &Wanted,
-    (filter, lookup): (&Filter, Lookup),
-    counters: &store::statistics::Counters,
-) -> Result<Count, Error> {
+    filter: &Filter,
+    lookup: Lookup,
+) -> Result<Option<Count>, Error> {
     let Filter {
         terms,
-        status,
-        reached,
-        gift_type,
         sender,
         link,
         failed,
-        from: _,
-        until: _,
-        currency,
         least,
         most,
+        // The roll-ups go by these.
+        status: _,
+        reached: _,
+        gift_type: _,
+        currency: _,
+        from: _,
+        until: _,
     } = filter;
     let asks_ledger = !terms.is_empty()
         || sender.is_some()
@@ -198,29 +187,30 @@ async fn count(
         || least.is_some()
         || most.is_some()
         || wanted.order == Order::Lowest;
-    if asks_ledger {
-        return Ok(
-            match store::gifts::count(tx, scope, filter, lookup, COUNTED + 1).await? {
-                Some(counted) if counted <= COUNTED => Count::Exactly(counted),
-                Some(_) => Count::MoreThan(COUNTED),
-                None => Count::MoreThan(PAGE),
-            },
-        );
+    if !asks_ledger {
+        return Ok(None);
     }
-    let zone = portal.time_zone;
-    let totals = statistics::totals(app, tx, scope, zone, counters, wanted.days).await?;
-    let sum = totals
+    let counted = store::gifts::count(tx, scope, filter, lookup, COUNTED + 1).await?;
+    Ok(Some(match counted {
+        Some(counted) if counted <= COUNTED => Count::Exactly(counted),
+        Some(_) => Count::MoreThan(COUNTED),
+        None => Count::MoreThan(PAGE),
+    }))
+}
+
+/// How many there are by the roll-ups.
+fn sum(totals: &[Total], filter: &Filter) -> i64 {
+    totals
         .iter()
-        .filter(|total| status.is_none_or(|status| total.status == status))
-        .filter(|total| gift_type.is_none() || total.gift_type == *gift_type)
-        .filter(|total| currency.is_none() || total.currency == *currency)
-        .map(|total| match reached {
+        .filter(|total| filter.status.is_none_or(|status| total.status == status))
+        .filter(|total| filter.gift_type.is_none() || total.gift_type == filter.gift_type)
+        .filter(|total| filter.currency.is_none() || total.currency == filter.currency)
+        .map(|total| match filter.reached {
             Some(_) if total.status == Status::Scheduled => 0,
             None | Some(Reached::Sent) => total.transactions,
-            Some(Reached::Step(step)) => total.reached(*step),
+            Some(Reached::Step(step)) => total.reached(step),
         })
-        .sum();
-    Ok(Count::Exactly(sum))
+        .sum()
 }
 
 /// A gift as a file has it: all of what HubSpot shows, and what it is linked to.

@@ -76,8 +76,7 @@ pub struct Reports {
 
 /// All reports of the days in `range`.
 pub async fn list(app: &App, scope: &PortalScope, range: Range) -> Result<Reports, Error> {
-    let mut tx = app.db.begin(*scope).await?;
-    read(app, &mut tx, *scope, &Report::ALL, range).await
+    read(app, *scope, &Report::ALL, range).await
 }
 
 /// One report of the days in `range`.
@@ -87,8 +86,7 @@ pub async fn load(
     report: Report,
     range: Range,
 ) -> Result<Reports, Error> {
-    let mut tx = app.db.begin(*scope).await?;
-    read(app, &mut tx, *scope, &[report], range).await
+    read(app, *scope, &[report], range).await
 }
 
 /// One report for a file that leaves the house, which the audit trail tells.
@@ -99,8 +97,8 @@ pub async fn export(
     range: Range,
 ) -> Result<Reports, Error> {
     let scope = *session.scope();
+    let reports = read(app, scope, &[report], range).await?;
     let mut tx = app.db.begin(scope).await?;
-    let reports = read(app, &mut tx, scope, &[report], range).await?;
     let detail = json!({"report": report.slug()});
     let actor = session.actor();
     store::audit::insert(&mut tx, scope, &actor, "reports.export", &detail, app.now()).await?;
@@ -110,16 +108,17 @@ pub async fn export(
 
 async fn read(
     app: &App,
-    tx: &mut store::Tx,
     scope: PortalScope,
     asked: &[Report],
     range: Range,
 ) -> Result<Reports, Error> {
-    let portal = store::portals::find(tx, scope)
+    let mut tx = app.db.begin(scope).await?;
+    let portal = store::portals::find(&mut tx, scope)
         .await?
         .ok_or(Error::NotConnected)?;
     let counters = portal.counters;
-    let status = status::read(tx, scope, &portal).await?;
+    let status = status::read(&mut tx, scope, &portal).await?;
+    drop(tx);
     let portal = PortalSummary::of(scope, &portal);
     let zone = portal.time_zone;
     let now = app.now();
@@ -132,7 +131,7 @@ async fn read(
             boundary: matured_at.with_timezone(&zone).date_naive(),
             zone,
         };
-        let reading = ask(tx, scope, question);
+        let reading = ask(app, scope, question);
         let kept = &app.reports;
         let content = kept
             .or_read(scope, counters.version, question, reading)
@@ -147,12 +146,10 @@ async fn read(
     })
 }
 
-async fn ask(
-    tx: &mut store::Tx,
-    scope: PortalScope,
-    question: Question,
-) -> Result<Content, store::Error> {
+/// In a transaction of its own: whoever waits for the answer holds none.
+async fn ask(app: &App, scope: PortalScope, question: Question) -> Result<Content, store::Error> {
     use store::reports;
+    let tx = &mut app.db.begin(scope).await?;
     let range = question.range;
     Ok(match question.report {
         Report::SentPerMonth => Content::Months(reports::list_months(tx, scope, range).await?),

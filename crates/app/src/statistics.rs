@@ -61,24 +61,24 @@ pub async fn load(app: &App, scope: &PortalScope, range: Range) -> Result<Statis
     let portal = store::portals::find(&mut tx, *scope)
         .await?
         .ok_or(Error::NotConnected)?;
+    drop(tx);
     let zone = PortalSummary::of(*scope, &portal).time_zone;
-    let (statistics, _) = read(app, &mut tx, *scope, zone, &portal.counters, range).await?;
+    let (statistics, _) = read(app, *scope, zone, &portal.counters, range).await?;
     Ok(statistics)
 }
 
 /// The numbers of `range`, of the days before it, and of the last months.
 pub(crate) async fn overview(
     app: &App,
-    tx: &mut store::Tx,
     scope: PortalScope,
     zone: Tz,
     counters: &store::statistics::Counters,
     range: Range,
 ) -> Result<Overview, Error> {
-    let (statistics, answer) = read(app, tx, scope, zone, counters, range).await?;
+    let (statistics, answer) = read(app, scope, zone, counters, range).await?;
     let today = app.now().with_timezone(&zone).date_naive();
     let before = match range.before(today) {
-        Some(before) => Some(read(app, tx, scope, zone, counters, before).await?.0),
+        Some(before) => Some(read(app, scope, zone, counters, before).await?.0),
         None => None,
     };
     Ok(Overview {
@@ -92,22 +92,20 @@ pub(crate) async fn overview(
 /// The totals of the days in `range`, by status, type and currency.
 pub(crate) async fn totals(
     app: &App,
-    tx: &mut store::Tx,
     scope: PortalScope,
     zone: Tz,
     counters: &store::statistics::Counters,
     range: Range,
 ) -> Result<Vec<Total>, Error> {
     let question = Question::new(app.now(), zone, range);
-    let answer =
-        app.statistics
-            .or_read(scope, counters.version, question, ask(tx, scope, question));
+    let reading = ask(app, scope, question);
+    let kept = &app.statistics;
+    let answer = kept.or_read(scope, counters.version, question, reading);
     Ok(answer.await?.totals.clone())
 }
 
 async fn read(
     app: &App,
-    tx: &mut store::Tx,
     scope: PortalScope,
     zone: Tz,
     counters: &store::statistics::Counters,
@@ -116,14 +114,17 @@ async fn read(
     // Gifts mature by the second: those of the last day are counted anew for each.
     let now = app.now().trunc_subsecs(0);
     let question = Question::new(now, zone, range);
-    let reading = ask(tx, scope, question);
+    let reading = ask(app, scope, question);
     let kept = &app.statistics;
     let answer = kept
         .or_read(scope, counters.version, question, reading)
         .await?;
     let until = matured_until(now);
     let last_day = if range.contains(question.boundary) {
-        let reading = store::statistics::find_sent_until(tx, scope, question.boundary, until);
+        let reading = async {
+            let mut tx = app.db.begin(scope).await?;
+            store::statistics::find_sent_until(&mut tx, scope, question.boundary, until).await
+        };
         let kept = &app.last_days;
         *kept
             .or_read(scope, counters.version, until, reading)
@@ -152,12 +153,10 @@ impl Question {
     }
 }
 
-async fn ask(
-    tx: &mut store::Tx,
-    scope: PortalScope,
-    question: Question,
-) -> Result<Answer, store::Error> {
+/// In a transaction of its own: whoever waits for the answer holds none.
+async fn ask(app: &App, scope: PortalScope, question: Question) -> Result<Answer, store::Error> {
     use store::statistics;
+    let tx = &mut app.db.begin(scope).await?;
     let Question {
         range,
         boundary,

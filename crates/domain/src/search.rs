@@ -19,23 +19,32 @@ const TERMS: usize = 6;
 /// The words under which a gift is kept, each once: the names of sender and recipient, their addresses whole and in parts.
 pub fn words(transaction: &Transaction) -> Vec<String> {
     let people = [&transaction.recipient, &transaction.sender];
-    let words: BTreeSet<String> = people.into_iter().flat_map(of_person).collect();
-    words.into_iter().take(GIFT_WORDS).collect()
+    let names = people.into_iter().flat_map(names);
+    // Where there are too many, the addresses stay.
+    let mut words = BTreeSet::new();
+    for word in people.into_iter().flat_map(addresses).chain(names) {
+        if words.len() < GIFT_WORDS && !word.is_empty() {
+            words.insert(word);
+        }
+    }
+    words.into_iter().collect()
 }
 
-fn of_person(person: &Person) -> Vec<String> {
-    let name = person.name.as_deref().unwrap_or_default();
+/// An address whole, its domain whole, and its parts.
+fn addresses(person: &Person) -> Vec<String> {
     let email = plain(person.email.as_deref().unwrap_or_default());
     let email = email.trim();
-    let mut words: Vec<String> = parts(&plain(name)).collect();
-    words.extend(parts(email));
+    let mut words = Vec::new();
     if email.contains('@') {
         words.push(cut(email));
-        // A domain is looked for as a whole.
         words.extend(email.rsplit('@').next().map(cut));
     }
-    words.retain(|word| !word.is_empty());
+    words.extend(parts(email));
     words
+}
+
+fn names(person: &Person) -> Vec<String> {
+    parts(&plain(person.name.as_deref().unwrap_or_default())).collect()
 }
 
 /// The words a search asks for: each must be the beginning of one of a gift's words. Empty where the text has none.
@@ -119,6 +128,7 @@ mod tests {
         gift.recipient.name = Some("a b c d e f g h i j k l m n o p q r s t u v w x y z".repeat(9));
         gift.sender.name = Some("y".repeat(300));
         let words = words(&gift);
+        assert!(words.contains(&"sam@client.example".to_owned()));
         assert_eq!(words.len(), GIFT_WORDS);
         assert!(words.iter().all(|word| word.chars().count() <= WORD_CHARS));
         assert_eq!(terms(&"x ".repeat(99)), ["x"]);

@@ -116,7 +116,8 @@ impl Transaction {
     /// By what gifts of one sender are put together: the address in lower case, without one the name.
     pub fn sender_key(&self) -> Option<String> {
         let email = self.sender.email.as_deref().and_then(text::email_key);
-        let key = email.or_else(|| self.sender.name.clone())?;
+        let name = self.sender.name.clone().filter(|name| !name.is_empty());
+        let key = email.or(name)?;
         Some(key.chars().take(SENDER_KEY_CHARS).collect())
     }
 

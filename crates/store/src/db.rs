@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection};
 
 use crate::{Error, PortalScope, migrate};
 
@@ -14,6 +14,8 @@ pub type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
 
 /// How long a request waits for a free connection before it is told that the database is busy.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that has rested so long is tested before it is used: the server may have gone away meanwhile.
+const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// What PostgreSQL ends by itself. A process that is frozen within a transaction would hold its locks for as long as it
 /// sleeps; ours never rest there, for no call to the outside is made in one. And nobody waits for a lock for ever.
 const TIMEOUTS: [(&str, &str); 2] = [
@@ -36,6 +38,16 @@ impl Db {
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            // A connection that has just been used needs no test, which costs as much as a small query.
+            .test_before_acquire(false)
+            .before_acquire(|conn, meta| {
+                Box::pin(async move {
+                    if meta.idle_for >= TEST_AFTER_IDLE {
+                        conn.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(options.application_name("thnks-hubspot").options(TIMEOUTS));
         Ok(Self { pool })
     }

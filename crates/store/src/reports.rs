@@ -332,7 +332,7 @@ pub async fn list_refunds(
                 CASE WHEN status = 'expired'
                     THEN coalesce((
                         SELECT min((entry ->> 'at')::timestamptz) FROM jsonb_array_elements(history) AS entry
-                        WHERE lower(trim(entry ->> 'status')) = 'expired'), updated_at)
+                        WHERE lower(trim(entry ->> 'status')) = 'expired' AND entry ->> 'at' ~ '^[0-9]{4}-' AND entry ->> 'at' !~ '^0000'), updated_at)
                     ELSE counted_at + make_interval(hours => $5) END AS expires_at
             FROM transactions
             WHERE hub_id = $1 AND NOT is_final AND NOT opened AND status <> 'scheduled'

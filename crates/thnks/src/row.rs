@@ -1,6 +1,6 @@
 //! A row of Thnks' JSON becomes a checked [`Transaction`], or the reason why it cannot.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use domain::status::StatusEntry;
 use domain::transaction::{DeliveryType, Malformed, Person};
 use domain::{Transaction, TransactionId, text};
@@ -185,6 +185,8 @@ fn time(value: Option<&Value>) -> Result<DateTime<Utc>, &'static str> {
     DateTime::parse_from_rfc3339(text.trim())
         .ok()
         .and_then(|at| DateTime::from_timestamp_micros(at.timestamp_micros()))
+        // Databases and people write years with four digits.
+        .filter(|at| (1..=9_999).contains(&at.year()))
         .ok_or(NOT_TIME)
 }
 

@@ -41,7 +41,10 @@ impl Cell<'_> {
 
     fn written(&self) -> Cow<'_, str> {
         match self {
-            Self::Text(text) if text.trim_start_matches(' ').starts_with(FORMULA_STARTS) => {
+            Self::Text(text)
+                if text.starts_with(FORMULA_STARTS)
+                    || text.trim_start().starts_with(FORMULA_STARTS) =>
+            {
                 Cow::Owned(format!("'{text}"))
             }
             Self::Text(text) => Cow::Borrowed(text),
@@ -116,7 +119,9 @@ mod tests {
     #[test]
     fn what_looks_like_a_formula_is_text() {
         let mut table = Table::new(&["Name", "Amount"]);
-        for name in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "  =1", "＝1"] {
+        for name in [
+            "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "  =1", "\u{a0}=1", "＝1",
+        ] {
             table.push(&[Cell::Text(name), Cell::plain("-5.00")]);
         }
         let written = text(&mut table);

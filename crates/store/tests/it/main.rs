@@ -13,3 +13,4 @@ mod notices;
 mod reports;
 mod runs;
 mod totals;
+mod upgrade;
