@@ -92,6 +92,13 @@ pub async fn run(figures: &mut Figures, arguments: &[String]) {
         .map(|id| format!("{base}/thnks/{id}"))
         .collect();
     measure(figures, &http, "one gift", &ones, GIFT_MS).await;
+    let (pages, slowest) = walk(&http, &stage.public_url()).await;
+    figures.show(
+        "pages that answer, each once",
+        count(pages),
+        Limit::None,
+        &slowest,
+    );
     figures.show(
         "dashboard with all its parts, bytes",
         count(wire),
@@ -105,6 +112,33 @@ pub async fn run(figures: &mut Figures, arguments: &[String]) {
         "VmHWM",
     );
     app.close().await;
+}
+
+/// Asks for every page of the portal once; how many there are, and which took longest. One that fails ends the bench.
+async fn walk(http: &reqwest::Client, origin: &str) -> (usize, String) {
+    let mut took = Vec::new();
+    let pages = web::router::ROUTES.iter().filter(|route| {
+        route.method.as_str() == "GET"
+            && route.kind == web::router::Kind::Page
+            && route.path.contains("{hub_id}")
+            // There is no run here, and the whole list as a file is no page.
+            && !route.path.contains("{run_id}")
+            && !route.path.ends_with("/thnks.csv")
+    });
+    for route in pages {
+        let path = route
+            .path
+            .replace("{hub_id}", &HUB.to_string())
+            .replace("{transaction_id}", "txn_000000000007")
+            .replace("{report}", "top-senders");
+        let (ms, _) = ask(http, &format!("{origin}{path}")).await;
+        took.push((ms, route.path));
+    }
+    took.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let slowest = took.first().map_or_else(String::new, |(ms, path)| {
+        format!("at most {ms:.0} ms: {path}")
+    });
+    (took.len(), slowest)
 }
 
 /// The largest memory of the web process so far; 0 where the system does not tell.
