@@ -138,8 +138,8 @@ async fn the_file_holds_everything_as_text_and_is_an_act_itself() {
         .find(|act| act.action == "audit.export")
         .unwrap();
     assert_eq!(
-        (last.actor.as_str(), &last.detail["action"]),
-        ("user:1", &"portal.pause".into())
+        (last.actor.as_str(), &last.detail["by_action"]),
+        ("user:1", &serde_json::json!(true))
     );
     let nobody = world.get(&csv, "").await;
     assert_eq!(nobody.header("location"), "/login");
