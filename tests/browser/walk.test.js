@@ -52,7 +52,7 @@ const statistics = query => readJson(page, `/portals/${hub}/statistics.json${que
 /** The number in the list's sentence, `1,234 gifts of these filters.` */
 async function listed(shown = page) {
   const words = await shown.locator('.heading__reason').innerText()
-  assert.match(words, /^[\d,]+ gifts?( of these filters)?\.$/)
+  assert.match(words, /^(More than )?[\d,]+ gifts?( of these filters)?\.$/)
   return shownNumber(words)
 }
 
