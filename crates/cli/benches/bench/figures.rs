@@ -82,3 +82,10 @@ fn print(line: &str) {
 pub fn count(count: impl TryInto<u32>) -> f64 {
     f64::from(count.try_into().ok().expect("a count of a bench"))
 }
+
+/// The value that `percent` of 100 do not exceed; 0 without any.
+pub fn percentile(values: &mut [f64], percent: usize) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let at = (values.len() * percent).div_ceil(100).saturating_sub(1);
+    values.get(at).copied().unwrap_or_default()
+}

@@ -15,7 +15,7 @@ use sandbox::WorldSpec;
 use secrecy::SecretString;
 use tokio::task::JoinSet;
 
-use crate::figures::{Figures, Limit, count};
+use crate::figures::{Figures, Limit, count, percentile};
 use crate::portals;
 use crate::processes::Stage;
 use crate::say;
@@ -373,10 +373,4 @@ fn gift(n: usize, now: DateTime<Utc>, random: &mut StdRng) -> Transaction {
         updated_at: at,
         history,
     }
-}
-
-fn percentile(values: &mut [f64], percent: usize) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let at = (values.len() * percent).div_ceil(100).saturating_sub(1);
-    values.get(at).copied().unwrap_or_default()
 }

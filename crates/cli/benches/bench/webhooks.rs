@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use url::Url;
 
-use crate::figures::{Figures, Limit, count};
+use crate::figures::{Figures, Limit, count, percentile};
 use crate::processes::Stage;
 use crate::say;
 
@@ -235,10 +235,4 @@ async fn drain(stage: &Stage) {
         assert!(began.elapsed() < PATIENCE, "events wait for ever");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-}
-
-fn percentile(values: &mut [f64], percent: usize) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let at = (values.len() * percent).div_ceil(100).saturating_sub(1);
-    values.get(at).copied().unwrap_or_default()
 }
