@@ -25,14 +25,18 @@ pub struct Config {
     pub sync_interval: TimeDelta,
 }
 
-/// The context of every use case. Cheap to clone.
+/// The context of every use case. Cheap to clone, which every layer of a request does.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+/// What an [`App`] holds.
+#[derive(Clone)]
+pub struct Parts {
     pub(crate) db: store::Db,
     pub(crate) hubspot: hubspot::Client,
     pub(crate) thnks: thnks::Client,
     pub(crate) keys: Arc<KeyRing>,
-    pub(crate) config: Arc<Config>,
+    pub(crate) config: Config,
     pub(crate) statistics: crate::statistics::Answers,
     pub(crate) last_days: crate::statistics::LastDays,
     pub(crate) types: crate::kept::Kept<(), Vec<String>>,
@@ -40,6 +44,14 @@ pub struct App {
     /// What sends notices; without it none are sent.
     pub(crate) notify: Option<notify::Client>,
     clock: Clock,
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 impl App {
@@ -52,25 +64,25 @@ impl App {
         config: Config,
         clock: Clock,
     ) -> Self {
-        Self {
+        Self(Arc::new(Parts {
             db,
             hubspot,
             thnks,
             keys: Arc::new(keys),
-            config: Arc::new(config),
+            config,
             statistics: crate::statistics::Answers::new(),
             last_days: crate::statistics::LastDays::new(),
             types: crate::kept::Kept::new(),
             reports: crate::reports::Answers::new(),
             notify: None,
             clock,
-        }
+        }))
     }
 
     /// The same with what sends notices.
     #[must_use]
     pub fn with_notify(mut self, notify: notify::Client) -> Self {
-        self.notify = Some(notify);
+        Arc::make_mut(&mut self.0).notify = Some(notify);
         self
     }
 

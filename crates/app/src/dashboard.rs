@@ -29,17 +29,14 @@ pub async fn load(app: &App, scope: &PortalScope, range: Range) -> Result<Dashbo
         .await?
         .ok_or(Error::NotConnected)?;
     let status = status::read(&mut tx, *scope, &portal).await?;
-    let granted = store::connections::find(&mut tx, *scope)
-        .await?
-        .map(|grant| grant.scopes);
     drop(tx);
     let summary = PortalSummary::of(*scope, &portal);
     let zone = summary.time_zone;
     let overview = statistics::overview(app, *scope, zone, &portal.counters, range).await?;
-    let optional_missing = granted.map_or_else(Vec::new, |granted| {
+    let optional_missing = portal.scopes.as_ref().map_or_else(Vec::new, |granted| {
         scopes::OPTIONAL
             .into_iter()
-            .filter(|scope| !scopes::has(&granted, scope.name))
+            .filter(|scope| !scopes::has(granted, scope.name))
             .collect()
     });
     Ok(Dashboard {

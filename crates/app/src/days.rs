@@ -4,6 +4,7 @@ use std::ops::Add;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
+use domain::statistics::Range;
 
 /// The first moment of a day in a zone; where clocks leap over midnight, the moment after the leap.
 pub fn midnight(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
@@ -14,6 +15,15 @@ pub fn midnight(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
             zone.from_local_datetime(&local).earliest()
         })
         .map_or_else(|| midnight.and_utc(), |at| at.to_utc())
+}
+
+/// When the days in `range` begin, and when they are over.
+pub(crate) fn instants(range: Range, zone: Tz) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
+    let after = range.to.and_then(|day| day.succ_opt());
+    (
+        range.from.map(|day| midnight(day, zone)),
+        after.map(|day| midnight(day, zone)),
+    )
 }
 
 #[cfg(test)]

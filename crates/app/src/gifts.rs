@@ -5,18 +5,17 @@ use domain::statistics::{Range, Total};
 use domain::{Status, Transaction, TransactionId, search};
 use serde_json::json;
 use store::PortalScope;
-use store::gifts::Lookup;
 pub use store::gifts::{Filter, Line, Link, Order, Place, Reached};
 
-use crate::days::midnight;
+use crate::days::instants;
 use crate::portals::PortalSummary;
 use crate::session::Session;
 use crate::{App, Error, statistics, status};
 
 /// Gifts of a page.
 pub const PAGE: i64 = 50;
-/// How far gifts are counted where no roll-up knows their number.
-const COUNTED: i64 = 250;
+/// How far gifts are counted where no roll-up knows their number: so many are read at once.
+const COUNTED: i64 = 100;
 /// Types to choose from.
 const TYPES: i64 = 200;
 /// Gifts that an export reads at a time.
@@ -99,16 +98,27 @@ pub async fn list(
     let is_wordless = !wanted.text.trim().is_empty() && filter.terms.is_empty();
     let mut counted = Some(Count::Exactly(0));
     if !is_wordless {
-        let lookup = store::gifts::lookup(&mut tx, scope, &filter).await?;
+        let lookup = store::gifts::lookup(&mut tx, scope, &filter, wanted.order).await?;
+        let counts = *place == Place::Start && counts_by_ledger(wanted, &filter);
         // One more than is shown tells whether there are others.
+        let limit = if counts && is_of_one_index(&filter) {
+            COUNTED
+        } else {
+            PAGE
+        } + 1;
         let from = (wanted.order, place);
-        page.lines = store::gifts::list(&mut tx, scope, &filter, lookup, from, PAGE + 1).await?;
-        page.turn(place);
-        counted = match place {
-            Place::Start if !page.has_after => Some(Count::Exactly(count_of(page.lines.len()))),
-            Place::Start => count_in_ledger(&mut tx, scope, wanted, &filter, lookup).await?,
-            _ => None,
+        page.lines = store::gifts::list(&mut tx, scope, &filter, &lookup, from, limit).await?;
+        let found = count_of(page.lines.len());
+        counted = if *place != Place::Start {
+            None
+        } else if found < limit {
+            Some(Count::Exactly(found))
+        } else if counts {
+            Some(Count::MoreThan(limit - 1))
+        } else {
+            None
         };
+        page.turn(place);
     }
     drop(tx);
     if counted.is_none() && *place == Place::Start {
@@ -144,27 +154,17 @@ impl Page {
 
 /// The filter with its words and times.
 fn filter(wanted: &Wanted, portal: &PortalSummary) -> Filter {
-    let zone = portal.time_zone;
+    let (from, until) = instants(wanted.days, portal.time_zone);
     Filter {
         terms: search::terms(&wanted.text),
-        from: wanted.days.from.map(|day| midnight(day, zone)),
-        until: wanted
-            .days
-            .to
-            .and_then(|day| day.succ_opt())
-            .map(|day| midnight(day, zone)),
+        from,
+        until,
         ..wanted.filter.clone()
     }
 }
 
-/// How many there are where only the ledger knows, counted up to a bound; `None` where the roll-ups know.
-async fn count_in_ledger(
-    tx: &mut store::Tx,
-    scope: PortalScope,
-    wanted: &Wanted,
-    filter: &Filter,
-    lookup: Lookup,
-) -> Result<Option<Count>, Error> {
+/// Whether only the ledger knows how many there are.
+fn counts_by_ledger(wanted: &Wanted, filter: &Filter) -> bool {
     let Filter {
         terms,
         sender,
@@ -180,22 +180,43 @@ async fn count_in_ledger(
         from: _,
         until: _,
     } = filter;
-    let asks_ledger = !terms.is_empty()
+    !terms.is_empty()
         || sender.is_some()
         || link.is_some()
         || *failed
         || least.is_some()
         || most.is_some()
-        || wanted.order == Order::Lowest;
-    if !asks_ledger {
-        return Ok(None);
-    }
-    let counted = store::gifts::count(tx, scope, filter, lookup, COUNTED + 1).await?;
-    Ok(Some(match counted {
-        Some(counted) if counted <= COUNTED => Count::Exactly(counted),
-        Some(_) => Count::MoreThan(COUNTED),
-        None => Count::MoreThan(PAGE),
-    }))
+        || wanted.order == Order::Lowest
+}
+
+/// Whether it asks for one thing and days, which an index has in order; otherwise more than a page may be a long way.
+fn is_of_one_index(filter: &Filter) -> bool {
+    let Filter {
+        terms,
+        status,
+        reached,
+        gift_type,
+        sender,
+        link,
+        failed,
+        from: _,
+        until: _,
+        currency,
+        least,
+        most,
+    } = filter;
+    let others = [
+        status.is_some(),
+        reached.is_some(),
+        gift_type.is_some(),
+        sender.is_some(),
+        link.is_some(),
+        *failed,
+        currency.is_some(),
+        least.is_some() || most.is_some(),
+    ];
+    terms.len() + others.into_iter().filter(|is_set| *is_set).count() == 1
+        && (least, most) == (&None, &None)
 }
 
 /// How many there are by the roll-ups.
@@ -274,9 +295,9 @@ pub async fn export(
     }
     let place = after.map_or(Place::Start, |id| Place::After(id.clone()));
     let mut tx = app.db.begin(scope).await?;
-    let lookup = store::gifts::lookup(&mut tx, scope, &filter).await?;
+    let lookup = store::gifts::lookup(&mut tx, scope, &filter, wanted.order).await?;
     let from = (wanted.order, &place);
-    let lines = store::gifts::list(&mut tx, scope, &filter, lookup, from, EXPORT_PAGE).await?;
+    let lines = store::gifts::list(&mut tx, scope, &filter, &lookup, from, EXPORT_PAGE).await?;
     let ids: Vec<String> = lines.iter().map(|line| line.id.0.clone()).collect();
     let mut known: std::collections::HashMap<TransactionId, Transaction> =
         store::transactions::find_all(&mut tx, scope, &ids)

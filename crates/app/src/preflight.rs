@@ -102,14 +102,11 @@ pub async fn load(app: &App, scope: &PortalScope) -> Result<Preflight, Error> {
         .ok_or(Error::NotConnected)?;
     let status = status::read(&mut tx, *scope, &portal).await?;
     let checked_at = store::portals::find_checked_at(&mut tx, *scope).await?;
-    let granted = store::connections::find(&mut tx, *scope)
-        .await?
-        .map(|grant| grant.scopes);
     Ok(Preflight {
         portal: PortalSummary::of(*scope, &portal),
         status,
         checked_at,
-        groups: groups(&portal, granted.as_deref()),
+        groups: groups(&portal, portal.scopes.as_deref()),
     })
 }
 

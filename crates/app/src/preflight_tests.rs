@@ -30,8 +30,12 @@ fn portal() -> Portal {
         thnks_connected: true,
         organization_name: Some("Northwind".into()),
         rules: domain::matching::Rules::default(),
+        scopes: None,
         next_sync_at: None,
+        next_reassociate_at: None,
         counters: store::statistics::Counters::default(),
+        current_run: None,
+        last_run: None,
     }
 }
 

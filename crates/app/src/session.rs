@@ -43,24 +43,25 @@ impl Session {
 /// The session that a cookie's token opens; `None` when it is over, or when the person is no member any more.
 pub async fn find(app: &App, token: &str) -> Result<Option<Session>, Error> {
     let token_hash = tokens::hash(token);
-    let mut tx = app.db.begin_unscoped().await?;
-    let Some(found) = store::sessions::find(&mut tx, &token_hash, app.now()).await? else {
-        return Ok(None);
-    };
-    let member = store::members::enter(&mut tx, found.scope, found.user_id).await?;
-    tx.commit().await.map_err(store::Error::from)?;
-    let Some((role, email)) = member else {
+    let mut conn = app.db.unscoped().await?;
+    let Some(found) = store::sessions::find(&mut conn, &token_hash, app.now()).await? else {
         return Ok(None);
     };
     Ok(Some(Session {
         hub_id: found.scope.hub_id(),
         user_id: found.user_id,
-        email,
-        role,
+        email: found.email,
+        role: found.role,
         csrf_token: tokens::csrf(token),
         scope: found.scope,
         token_hash,
     }))
+}
+
+/// Whether the session still is. Does not count as a use of it.
+pub async fn is_open(app: &App, session: &Session) -> Result<bool, Error> {
+    let mut conn = app.db.unscoped().await?;
+    Ok(store::sessions::is_open(&mut conn, &session.token_hash, app.now()).await?)
 }
 
 /// Ends the session.

@@ -8,6 +8,7 @@ use domain::pace::Step;
 use domain::statistics::{Activity, Funnel, MATURE_AFTER_DAYS, Month, Range, Statistics, Total};
 use store::PortalScope;
 
+use crate::days::instants;
 use crate::kept::Kept;
 use crate::portals::PortalSummary;
 use crate::{App, Error};
@@ -98,7 +99,7 @@ pub(crate) async fn totals(
     range: Range,
 ) -> Result<Vec<Total>, Error> {
     let question = Question::new(app.now(), zone, range);
-    let reading = ask(app, scope, question);
+    let reading = ask(app, scope, zone, question);
     let kept = &app.statistics;
     let answer = kept.or_read(scope, counters.version, question, reading);
     Ok(answer.await?.totals.clone())
@@ -114,7 +115,7 @@ async fn read(
     // Gifts mature by the second: those of the last day are counted anew for each.
     let now = app.now().trunc_subsecs(0);
     let question = Question::new(now, zone, range);
-    let reading = ask(app, scope, question);
+    let reading = ask(app, scope, zone, question);
     let kept = &app.statistics;
     let answer = kept
         .or_read(scope, counters.version, question, reading)
@@ -154,7 +155,12 @@ impl Question {
 }
 
 /// In a transaction of its own: whoever waits for the answer holds none.
-async fn ask(app: &App, scope: PortalScope, question: Question) -> Result<Answer, store::Error> {
+async fn ask(
+    app: &App,
+    scope: PortalScope,
+    zone: Tz,
+    question: Question,
+) -> Result<Answer, store::Error> {
     use store::statistics;
     let tx = &mut app.db.begin(scope).await?;
     let Question {
@@ -162,10 +168,11 @@ async fn ask(app: &App, scope: PortalScope, question: Question) -> Result<Answer
         boundary,
         first_month,
     } = question;
+    let (from, until) = instants(range, zone);
     Ok(Answer {
         totals: statistics::list_totals(tx, scope, range).await?,
         matured: statistics::find_sent_before(tx, scope, range, boundary).await?,
-        activity: statistics::list_activity(tx, scope, range).await?,
+        activity: statistics::list_activity(tx, scope, from, until).await?,
         paces: statistics::list_paces(tx, scope, range).await?,
         months: statistics::list_months(tx, scope, first_month).await?,
     })

@@ -26,11 +26,10 @@ pub(crate) async fn read(
     };
     let state = PortalState::of(portal.facts());
     let idle = matches!(state, PortalState::Disconnected | PortalState::Paused);
-    let (current_run, last_run) = store::runs::find_both(tx, scope).await?;
     Ok(PortalStatus {
         state,
-        current_run,
-        last_run,
+        current_run: portal.current_run.clone(),
+        last_run: portal.last_run.clone(),
         transactions: counters.transactions + counters.rejected - counted_twice,
         synced: counters.synced,
         failed: counters.failed + counters.rejected,

@@ -106,21 +106,19 @@ pub async fn find(
     id: &TransactionId,
 ) -> Result<Option<Trace>, crate::Error> {
     let mut tx = app.db.begin(scope).await?;
-    let Some(gift) = store::associations::find_trace(&mut tx, scope, id).await? else {
+    let Some((gift, transaction)) = store::associations::find_trace(&mut tx, scope, id).await?
+    else {
         return Ok(None);
     };
-    let transaction = store::transactions::find(&mut tx, scope, id).await?;
-    let portal = store::portals::find(&mut tx, scope).await?;
-    let (Some(transaction), Some(portal)) = (transaction, portal) else {
+    let Some(portal) = store::portals::find(&mut tx, scope).await? else {
         return Ok(None);
     };
     let status = status::read(&mut tx, scope, &portal).await?;
-    let events = store::gifts::list_events(&mut tx, scope, id).await?;
-    let attempts = store::attempts::list(&mut tx, scope, id, ATTEMPTS).await?;
+    let (events, attempts) = store::attempts::list(&mut tx, scope, id, ATTEMPTS).await?;
     let planned = if gift.counted_at >= app.now() - RECENT {
         portal.next_sync_at
     } else {
-        store::schedule::find_next_reassociation(&mut tx, scope).await?
+        portal.next_reassociate_at
     };
     let rules = portal.rules.clone();
     let next_look = next_look(&gift, &rules, planned);
@@ -137,23 +135,26 @@ pub async fn find(
 }
 
 /// What was seen, in Thnks' own spelling where the history of today has it.
-fn events_of(
-    transaction: &Transaction,
-    seen: Vec<(String, DateTime<Utc>, DateTime<Utc>)>,
-) -> Vec<Event> {
+fn events_of(transaction: &Transaction, seen: Vec<store::attempts::Event>) -> Vec<Event> {
     seen.into_iter()
-        .map(|(status, at, seen_at)| {
-            let known = transaction.history.iter().find(|entry| {
-                entry.status.trim().to_lowercase().starts_with(&status)
-                    && (entry.at - at).abs() < SAME_TIME
-            });
-            Event {
-                is_withdrawn: known.is_none(),
-                status: known.map_or(status, |entry| entry.status.clone()),
-                at,
-                seen_at,
-            }
-        })
+        .map(
+            |store::attempts::Event {
+                 status,
+                 at,
+                 seen_at,
+             }| {
+                let known = transaction.history.iter().find(|entry| {
+                    entry.status.trim().to_lowercase().starts_with(&status)
+                        && (entry.at - at).abs() < SAME_TIME
+                });
+                Event {
+                    is_withdrawn: known.is_none(),
+                    status: known.map_or(status, |entry| entry.status.clone()),
+                    at,
+                    seen_at,
+                }
+            },
+        )
         .collect()
 }
 
@@ -248,6 +249,6 @@ async fn find_gift(
     scope: PortalScope,
     id: &TransactionId,
 ) -> Result<Gift, Error> {
-    let gift = store::associations::find_trace(tx, scope, id).await?;
-    gift.ok_or(Error::NotFound)
+    let found = store::associations::find_trace(tx, scope, id).await?;
+    found.map(|(gift, _)| gift).ok_or(Error::NotFound)
 }

@@ -114,10 +114,7 @@ async fn linked(
     };
     let mut tx = app.db.begin(scope).await?;
     let rows = store::associations::list_linked(&mut tx, scope, LINKED + 1).await?;
-    let scopes = store::connections::find(&mut tx, scope)
-        .await?
-        .map(|grant| grant.scopes)
-        .unwrap_or_default();
+    let scopes = portal.scopes.clone().unwrap_or_default();
     drop(tx);
     let sample = usize::try_from(LINKED).unwrap_or(usize::MAX);
     let is_whole = rows.len() <= sample;

@@ -9,13 +9,19 @@ use worker::{Redis, SharedBudget};
 
 use crate::config::Config;
 
-/// Connections of one process to the database: pages and runs hold one for milliseconds.
-const CONNECTIONS: u32 = 16;
+/// Connections of one process to the database for each of its cores: pages and runs hold one for milliseconds, and more
+/// at once only wait for each other.
+const CONNECTIONS_PER_CORE: usize = 4;
+/// However many cores there are.
+const MOST_CONNECTIONS: usize = 32;
 
 /// The context of every use case and the connection to Redis.
 pub fn app(config: &Config) -> Result<(App, Redis)> {
     let keys = KeyRing::parse(&config.encryption_keys).context("ENCRYPTION_KEYS")?;
-    let db = store::Db::open(&config.database_url, CONNECTIONS).context("DATABASE_URL")?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let connections = (cores * CONNECTIONS_PER_CORE).clamp(8, MOST_CONNECTIONS);
+    let connections = u32::try_from(connections)?;
+    let db = store::Db::open(&config.database_url, connections).context("DATABASE_URL")?;
     let redis = worker::connect(&config.redis_url).context("REDIS_URL")?;
     let redirect_uri = config
         .public_url

@@ -86,36 +86,68 @@ pub async fn insert_unanswered(
     Ok(())
 }
 
-/// Up to `limit` attempts of one transaction, the latest first.
+/// A status that a gift reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// The status.
+    pub status: String,
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// When it was first seen here.
+    pub seen_at: DateTime<Utc>,
+}
+
+/// What happened to one transaction: every status event that was ever seen, in the order in which they happened; and up to
+/// `limit` attempts, the latest first.
 pub async fn list(
     conn: &mut Conn,
     scope: PortalScope,
     id: &TransactionId,
     limit: i64,
-) -> Result<Vec<Attempt>, Error> {
+) -> Result<(Vec<Event>, Vec<Attempt>), Error> {
     let rows = sqlx::query!(
-        "SELECT at, run_id, what, outcome, code, field FROM write_attempts
-         WHERE hub_id = $1 AND transaction_id = $2 ORDER BY seq DESC LIMIT $3",
+        r#"(SELECT happened_at AS "at!", seen_at, status AS "word!", NULL::uuid AS run_id, NULL AS what, NULL AS code, NULL AS field,
+                NULL::bigint AS seq
+            FROM status_events WHERE hub_id = $1 AND transaction_id = $2)
+         UNION ALL
+         (SELECT at, NULL, outcome, run_id, what, code, field, seq
+            FROM write_attempts WHERE hub_id = $1 AND transaction_id = $2 ORDER BY seq DESC LIMIT $3)"#,
         scope.hub_id().0,
         id.as_str(),
         limit
     )
     .fetch_all(conn)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(Attempt {
+    let (mut events, mut attempts) = (Vec::new(), Vec::new());
+    for row in rows {
+        match (row.seen_at, row.run_id) {
+            (Some(seen_at), _) => events.push(Event {
+                status: row.word,
                 at: row.at,
-                run_id: RunId(row.run_id),
-                what: if row.what == "links" {
-                    What::Links
-                } else {
-                    What::Record
+                seen_at,
+            }),
+            (None, Some(run_id)) => attempts.push((
+                row.seq,
+                Attempt {
+                    at: row.at,
+                    run_id: RunId(run_id),
+                    what: if row.what.as_deref() == Some("links") {
+                        What::Links
+                    } else {
+                        What::Record
+                    },
+                    outcome: Outcome::from_stored(&row.word)?,
+                    code: row.code,
+                    field: row.field,
                 },
-                outcome: Outcome::from_stored(&row.outcome)?,
-                code: row.code,
-                field: row.field,
-            })
-        })
-        .collect()
+            )),
+            (None, None) => {}
+        }
+    }
+    events.sort_by(|a, b| (a.at, &a.status).cmp(&(b.at, &b.status)));
+    attempts.sort_by_key(|(seq, _)| std::cmp::Reverse(*seq));
+    Ok((
+        events,
+        attempts.into_iter().map(|(_, attempt)| attempt).collect(),
+    ))
 }

@@ -11,6 +11,8 @@ use crate::{Error, PortalScope, migrate};
 pub type Conn = sqlx::PgConnection;
 /// A transaction; dropped without commit it leaves nothing behind.
 pub type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
+/// A connection of the pool, in no transaction.
+pub type Pooled = sqlx::pool::PoolConnection<sqlx::Postgres>;
 
 /// How long a request waits for a free connection before it is told that the database is busy.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -18,9 +20,11 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// What PostgreSQL ends by itself. A process that is frozen within a transaction would hold its locks for as long as it
 /// sleeps; ours never rest there, for no call to the outside is made in one. And nobody waits for a lock for ever.
-const TIMEOUTS: [(&str, &str); 2] = [
+/// Nor is any statement compiled: that takes longer than the longest of ours runs.
+const SETTINGS: [(&str, &str); 3] = [
     ("idle_in_transaction_session_timeout", "8s"),
     ("lock_timeout", "10s"),
+    ("jit", "off"),
 ];
 /// The channel on which new runs ring.
 pub(crate) const CHANNEL: &str = "runs";
@@ -48,7 +52,7 @@ impl Db {
                     Ok(true)
                 })
             })
-            .connect_lazy_with(options.application_name("thnks-hubspot").options(TIMEOUTS));
+            .connect_lazy_with(options.application_name("thnks-hubspot").options(SETTINGS));
         Ok(Self { pool })
     }
 
@@ -62,6 +66,11 @@ impl Db {
     /// A transaction for what belongs to no portal: setup links, install states, sessions, the boards of the dispatcher.
     pub async fn begin_unscoped(&self) -> Result<Tx, Error> {
         self.begin_by(None).await
+    }
+
+    /// A connection for single statements that belong to no portal: tenants' rows are not seen on it.
+    pub async fn unscoped(&self) -> Result<Pooled, Error> {
+        Ok(self.pool.acquire().await?)
     }
 
     async fn begin_by(&self, statement: Option<AssertSqlSafe<String>>) -> Result<Tx, Error> {

@@ -35,7 +35,7 @@ pub mod troubles;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use db::{Conn, Db, Doorbell, Tx};
+pub use db::{Conn, Db, Doorbell, Pooled, Tx};
 pub use error::Error;
 pub use migrate::migrate;
 pub use scope::PortalScope;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::{HubId, UserId};
 
-use crate::{Conn, Error, PortalScope, db};
+use crate::{Conn, Error, PortalScope};
 
 /// What a member may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Role {
         }
     }
 
-    fn from_stored(text: &str) -> Result<Self, Error> {
+    pub(crate) fn from_stored(text: &str) -> Result<Self, Error> {
         match text {
             "owner" => Ok(Self::Owner),
             "member" => Ok(Self::Member),
@@ -73,16 +73,6 @@ pub async fn find(
     .await?;
     row.map(|row| Ok((Role::from_stored(&row.role)?, row.email)))
         .transpose()
-}
-
-/// The same in a transaction that began unscoped: from here on it is this portal's.
-pub async fn enter(
-    conn: &mut Conn,
-    scope: PortalScope,
-    user_id: UserId,
-) -> Result<Option<(Role, Option<String>)>, Error> {
-    db::enter(conn, scope).await?;
-    find(conn, scope, user_id).await
 }
 
 /// A person of a portal.

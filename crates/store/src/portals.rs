@@ -1,14 +1,14 @@
 //! The portal's own row: what HubSpot says of the account, where set-up stands, what is missing.
 
 use chrono::{DateTime, Utc};
-use domain::OrganizationId;
 use domain::matching::Rules;
-use domain::portal::{Need, PortalFacts};
+use domain::portal::{CurrentRun, LastRun, Need, PortalFacts};
+use domain::{OrganizationId, RunId};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
 use crate::statistics::Counters;
-use crate::{Conn, Error, PortalScope, schedule};
+use crate::{Conn, Error, PortalScope, runs, schedule};
 
 /// A portal.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,10 +41,18 @@ pub struct Portal {
     pub organization_name: Option<String>,
     /// How its gifts are linked.
     pub rules: Rules,
+    /// What HubSpot granted; `None` when it is disconnected.
+    pub scopes: Option<Vec<String>>,
     /// When its next sync is planned.
     pub next_sync_at: Option<DateTime<Utc>>,
+    /// When all its orphans are looked at again.
+    pub next_reassociate_at: Option<DateTime<Utc>>,
     /// Its counters.
     pub counters: Counters,
+    /// The run in work, else the next that waits.
+    pub current_run: Option<CurrentRun>,
+    /// The run that ended last. Looking at needs does not count as one, nor does an event that led to nothing.
+    pub last_run: Option<LastRun>,
 }
 
 /// The association type that links the custom object with each kind of record; `None` where there is none.
@@ -156,23 +164,58 @@ pub async fn upsert(
     Ok(())
 }
 
-/// The portal; `None` when it was never installed.
+/// The portal with all that every page shows of it; `None` when it was never installed.
 pub async fn find(conn: &mut Conn, scope: PortalScope) -> Result<Option<Portal>, Error> {
     let row = sqlx::query!(
         r#"SELECT p.organization_id, p.hub_domain, p.ui_domain, p.time_zone, p.object_type_id,
             p.association_types AS "association_types: Json<AssociationTypes>", p.needs AS "needs: Json<Vec<Need>>",
             p.synced_through, p.backfilled_at, p.paused_at, p.disconnected_at,
             p.association_rules AS "rules: Json<Rules>", t.hub_id AS "thnks_hub_id?", t.organization_name AS "organization_name?",
-            s.next_sync_at AS "next_sync_at?", c.transactions AS "transactions?", c.synced AS "synced?", c.failed AS "failed?",
-            c.rejected AS "rejected?", c.orphans AS "orphans?", c.version AS "version?"
-         FROM portals AS p LEFT JOIN thnks_connections AS t USING (hub_id) LEFT JOIN sync_schedule AS s USING (hub_id)
-            LEFT JOIN portal_totals AS c USING (hub_id)
+            g.scopes AS "scopes?", s.next_sync_at AS "next_sync_at?", s.next_reassociate_at AS "next_reassociate_at?", c.transactions AS "transactions?", c.synced AS "synced?", c.failed AS "failed?",
+            c.rejected AS "rejected?", c.orphans AS "orphans?", c.version AS "version?",
+            r.run_id AS "current_id?", r.kind AS "current_kind?", r.state AS "current_state?", r.done AS "current_done?",
+            r.total AS current_total, r.started_at AS current_started_at, r.phase AS current_phase,
+            l.run_id AS "last_id?", l.kind AS "last_kind?", l.state AS "last_state?", l.finished_at AS last_finished_at
+         FROM portals AS p LEFT JOIN thnks_connections AS t USING (hub_id) LEFT JOIN connections AS g USING (hub_id)
+            LEFT JOIN sync_schedule AS s USING (hub_id) LEFT JOIN portal_totals AS c USING (hub_id)
+            LEFT JOIN LATERAL (
+                SELECT run_id, kind, state, done, total, started_at, progress -> 'phase' AS phase
+                FROM runs WHERE hub_id = p.hub_id AND state IN ('queued', 'running')
+                ORDER BY state = 'running' DESC, started_at IS NULL, created_at LIMIT 1) AS r ON true
+            LEFT JOIN LATERAL (
+                SELECT run_id, kind, state, finished_at
+                FROM runs WHERE hub_id = p.hub_id AND finished_at IS NOT NULL AND kind <> 'check' AND (kind <> 'link' OR done > 0)
+                ORDER BY finished_at DESC LIMIT 1) AS l ON true
          WHERE p.hub_id = $1"#,
         scope.hub_id().0
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|row| Portal {
+    let Some(row) = row else { return Ok(None) };
+    let current_run = match (row.current_id, row.current_kind, row.current_state) {
+        (Some(id), Some(kind), Some(state)) => Some(CurrentRun {
+            id: RunId(id),
+            kind: runs::kind_from(&kind)?,
+            state: runs::state_from(&state)?,
+            done: row.current_done.unwrap_or_default(),
+            total: row.current_total,
+            started_at: row.current_started_at,
+            phase: row
+                .current_phase
+                .and_then(|phase| serde_json::from_value(phase).ok()),
+        }),
+        _ => None,
+    };
+    let last_run = match (row.last_id, row.last_kind, row.last_state) {
+        (Some(id), Some(kind), Some(state)) => Some(LastRun {
+            id: RunId(id),
+            kind: runs::kind_from(&kind)?,
+            state: runs::state_from(&state)?,
+            finished_at: row.last_finished_at,
+        }),
+        _ => None,
+    };
+    Ok(Some(Portal {
         organization_id: row.organization_id.map(OrganizationId),
         hub_domain: row.hub_domain,
         ui_domain: row.ui_domain,
@@ -187,7 +230,9 @@ pub async fn find(conn: &mut Conn, scope: PortalScope) -> Result<Option<Portal>,
         thnks_connected: row.thnks_hub_id.is_some(),
         organization_name: row.organization_name,
         rules: row.rules.0,
+        scopes: row.scopes,
         next_sync_at: row.next_sync_at,
+        next_reassociate_at: row.next_reassociate_at,
         counters: Counters {
             transactions: row.transactions.unwrap_or_default(),
             synced: row.synced.unwrap_or_default(),
@@ -196,6 +241,8 @@ pub async fn find(conn: &mut Conn, scope: PortalScope) -> Result<Option<Portal>,
             orphans: row.orphans.unwrap_or_default(),
             version: row.version.unwrap_or_default(),
         },
+        current_run,
+        last_run,
     }))
 }
 

@@ -89,20 +89,6 @@ async fn next_night(
     Ok(at)
 }
 
-/// When all the portal's orphans are looked at again.
-pub async fn find_next_reassociation(
-    conn: &mut Conn,
-    scope: PortalScope,
-) -> Result<Option<DateTime<Utc>>, Error> {
-    let at = sqlx::query_scalar!(
-        "SELECT next_reassociate_at FROM sync_schedule WHERE hub_id = $1",
-        scope.hub_id().0
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(at.flatten())
-}
-
 /// Plans nothing any more, for a portal that rests.
 pub async fn clear(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
     sqlx::query!(

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{HubId, UserId};
 
+use crate::members::Role;
 use crate::{Conn, Error, PortalScope};
 
 /// A session nobody used for this long is over.
@@ -15,11 +16,15 @@ pub const ABSOLUTE: TimeDelta = TimeDelta::hours(12);
 pub struct Session {
     /// The person.
     pub user_id: UserId,
+    /// What they may do; the database keeps it the member's.
+    pub role: Role,
+    /// Their address, as it was at sign-in.
+    pub email: Option<String>,
     /// The portal's rows.
     pub scope: PortalScope,
 }
 
-/// Opens a session and clears away those of the portal that are over.
+/// Opens a session of a member and clears away those of the portal that are over. Somebody who is no member is an error.
 pub async fn insert(
     conn: &mut Conn,
     scope: PortalScope,
@@ -36,13 +41,15 @@ pub async fn insert(
     .execute(&mut *conn)
     .await?;
     sqlx::query!(
-        "INSERT INTO sessions (token_hash, hub_id, user_id, created_at, last_seen_at) VALUES ($1, $2, $3, $4, $4)",
+        "INSERT INTO sessions (token_hash, hub_id, user_id, role, email, created_at, last_seen_at)
+         SELECT $1, hub_id, user_id, role, email, $4, $4 FROM members WHERE hub_id = $2 AND user_id = $3
+         RETURNING role",
         token_hash,
         scope.hub_id().0,
         user_id.0,
         now
     )
-    .execute(conn)
+    .fetch_one(conn)
     .await?;
     Ok(())
 }
@@ -54,7 +61,7 @@ pub async fn find(
     now: DateTime<Utc>,
 ) -> Result<Option<Session>, Error> {
     let row = sqlx::query!(
-        "SELECT hub_id, user_id, last_seen_at FROM sessions
+        "SELECT hub_id, user_id, role, email, last_seen_at FROM sessions
          WHERE token_hash = $1 AND created_at > $2 AND last_seen_at > $3",
         token_hash,
         now - ABSOLUTE,
@@ -74,8 +81,27 @@ pub async fn find(
     }
     Ok(Some(Session {
         user_id: UserId(row.user_id),
+        role: Role::from_stored(&row.role)?,
+        email: row.email,
         scope: PortalScope::new(HubId(row.hub_id)),
     }))
+}
+
+/// Whether the session with this token is not over.
+pub async fn is_open(
+    conn: &mut Conn,
+    token_hash: &[u8],
+    now: DateTime<Utc>,
+) -> Result<bool, Error> {
+    let is_open = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM sessions WHERE token_hash = $1 AND created_at > $2 AND last_seen_at > $3) AS "open!""#,
+        token_hash,
+        now - ABSOLUTE,
+        now - IDLE
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(is_open)
 }
 
 /// Ends one session.

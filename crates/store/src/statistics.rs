@@ -170,12 +170,13 @@ pub async fn list_months(
     Ok(months)
 }
 
-/// The latest status events that are `sent` or `redeemed`, of the days in `range`. An event that Thnks has taken back, so
+/// The latest status events that are `sent` or `redeemed`, at `from` or later and before `until`. An event that Thnks has taken back, so
 /// that the history of today lacks it, is kept in the table and not shown.
 pub async fn list_activity(
     conn: &mut Conn,
     scope: PortalScope,
-    range: Range,
+    from: Option<DateTime<Utc>>,
+    until: Option<DateTime<Utc>>,
 ) -> Result<Vec<Activity>, Error> {
     let rows = sqlx::query!(
         r#"SELECT e.transaction_id, t.gift_name, e.status, e.happened_at,
@@ -185,14 +186,11 @@ pub async fn list_activity(
             AND EXISTS (SELECT FROM jsonb_array_elements(t.history) AS entry
                 WHERE lower(trim(entry ->> 'status')) = e.status
                     AND abs(extract(epoch FROM (entry ->> 'at')::timestamptz - e.happened_at)) < 0.001)
-            AND e.happened_at >= coalesce(
-                $2::date::timestamp AT TIME ZONE (SELECT time_zone FROM portals WHERE hub_id = $1), '-infinity')
-            AND e.happened_at < coalesce(
-                ($3::date + 1)::timestamp AT TIME ZONE (SELECT time_zone FROM portals WHERE hub_id = $1), 'infinity')
+            AND e.happened_at >= coalesce($2::timestamptz, '-infinity') AND e.happened_at < coalesce($3::timestamptz, 'infinity')
          ORDER BY e.happened_at DESC, e.transaction_id, e.status LIMIT $4"#,
         scope.hub_id().0,
-        range.from,
-        range.to,
+        from,
+        until,
         RECENT_ACTIVITY
     )
     .fetch_all(conn)

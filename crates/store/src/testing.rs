@@ -43,6 +43,10 @@ fn with_database(url: &str, name: &str) -> String {
     options.database(name).to_url_lossy().to_string()
 }
 
+fn kept_name(name: &str) -> String {
+    format!("kept_{name}_{}", migrate::fingerprint())
+}
+
 impl ScratchDatabase {
     /// Makes a migrated, empty database.
     pub async fn create() -> Self {
@@ -96,7 +100,16 @@ impl ScratchDatabase {
         }
         let source = template.clone().expect("just made");
         drop(template);
+        owner.close().await.expect("the owner leaves");
+        Self::copy_of(&source).await
+    }
 
+    /// Makes a copy of a database that nobody is connected to.
+    async fn copy_of(source: &str) -> Self {
+        let (owner_url, app_url) = (variable("MIGRATION_DATABASE_URL"), variable("DATABASE_URL"));
+        let mut owner = PgConnection::connect(&owner_url)
+            .await
+            .expect("the owner connects");
         let name = format!("scratch_{}", uuid::Uuid::now_v7().simple());
         sqlx::query(AssertSqlSafe(format!(
             "CREATE DATABASE {name} TEMPLATE {source} STRATEGY file_copy"
@@ -109,6 +122,40 @@ impl ScratchDatabase {
             app_url: with_database(&app_url, &name),
             owner_url: with_database(&owner_url, &name),
         }
+    }
+
+    /// A copy of the database that was kept under this name for today's schema, if there is one.
+    pub async fn of_kept(name: &str) -> Option<Self> {
+        let name = kept_name(name);
+        let mut owner = PgConnection::connect(&variable("MIGRATION_DATABASE_URL"))
+            .await
+            .expect("the owner connects");
+        let known: Option<i32> = sqlx::query_scalar("SELECT 1 FROM pg_database WHERE datname = $1")
+            .bind(&name)
+            .fetch_optional(&mut owner)
+            .await
+            .expect("the list of databases");
+        owner.close().await.expect("the owner leaves");
+        known?;
+        Some(Self::copy_of(&name).await)
+    }
+
+    /// Keeps this database under a name for [`Self::of_kept`], as long as its PostgreSQL lives. Nobody may be connected.
+    pub async fn keep_as(self, name: &str) {
+        let options: PgConnectOptions = self.owner_url.parse().expect("an address");
+        let mut owner = PgConnection::connect(&variable("MIGRATION_DATABASE_URL"))
+            .await
+            .expect("the owner connects");
+        let sql = format!(
+            "ALTER DATABASE {} RENAME TO {}",
+            options.get_database().expect("a scratch database's name"),
+            kept_name(name)
+        );
+        sqlx::query(AssertSqlSafe(sql))
+            .execute(&mut owner)
+            .await
+            .expect("the database is named");
+        owner.close().await.expect("the owner leaves");
     }
 
     /// A pool as the app's role.

@@ -268,13 +268,9 @@ async fn renew(app: &App, scope: PortalScope, run_id: RunId, fence: i64) -> stor
 impl Run {
     async fn new(app: &App, scope: PortalScope, claimed: Claimed) -> Result<Self, crate::Error> {
         let mut tx = app.db.begin(scope).await?;
-        let scopes = store::connections::find(&mut tx, scope)
+        let (scopes, rules) = store::portals::find(&mut tx, scope)
             .await?
-            .map(|grant| grant.scopes)
-            .unwrap_or_default();
-        let rules = store::portals::find(&mut tx, scope)
-            .await?
-            .map(|portal| portal.rules)
+            .map(|portal| (portal.scopes.unwrap_or_default(), portal.rules))
             .unwrap_or_default();
         let class = match claimed.kind {
             RunKind::Backfill | RunKind::Resync | RunKind::Sweep => hubspot::CallClass::Backfill,

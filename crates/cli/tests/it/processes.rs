@@ -154,6 +154,11 @@ impl Stage {
 
     /// The sandbox with this world and HubSpot's limits, and the web process.
     pub async fn with(world: WorldSpec) -> Self {
+        Self::on(ScratchDatabase::create().await, world).await
+    }
+
+    /// The same on a database that is there already.
+    pub async fn on(scratch: ScratchDatabase, world: WorldSpec) -> Self {
         let sandbox = sandbox::start(sandbox::Config::new(world)).await.unwrap();
         // The kernel gives a port that is free now; the web process takes it a moment later.
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
@@ -162,7 +167,7 @@ impl Stage {
             .unwrap()
             .port();
         let mut stage = Self {
-            scratch: ScratchDatabase::create().await,
+            scratch,
             redis: Redis::start(),
             browser: Browser::open(&public_url(port)),
             sandbox,

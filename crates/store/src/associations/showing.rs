@@ -3,10 +3,13 @@
 use chrono::{DateTime, Utc};
 use domain::association::{Decision, Outcome};
 use domain::matching::Recipient;
-use domain::{RecordId, TransactionId};
+use domain::status::StatusEntry;
+use domain::{RecordId, Transaction, TransactionId};
 use rust_decimal::Decimal;
 use serde_json::Value;
+use sqlx::types::Json;
 
+use crate::transactions::{Dirty, Row};
 use crate::{Conn, Error, PortalScope};
 
 /// One transaction with what is known of its links.
@@ -114,16 +117,18 @@ pub async fn list_orphans(
         .collect())
 }
 
-/// One transaction with its trace.
+/// One transaction: what is known of its links, and what Thnks tells of it.
 pub async fn find_trace(
     conn: &mut Conn,
     scope: PortalScope,
     id: &TransactionId,
-) -> Result<Option<Trace>, Error> {
+) -> Result<Option<(Trace, Transaction)>, Error> {
     let row = sqlx::query!(
-        r#"SELECT t.transaction_id, t.gift_name, t.amount, t.currency, t.sender_name, t.recipient_name, t.recipient_key,
-            t.recipient_phone_key, t.status, t.counted_at, t.record_id, t.failure_reason, t.contact_id, t.company_ids,
-            t.deal_ids, t.association_due, t.erased_at, t.decision, r.alias AS "alias?", r.contact_id AS "chosen?"
+        r#"SELECT t.transaction_id, t.gift_name, t.gift_type, t.amount, t.currency, t.message, t.tracking_url, t.delivery_type,
+            t.sender_name, t.sender_email, t.recipient_name, t.recipient_email, t.recipient_phone, t.reported_status,
+            t.history AS "history: Json<Vec<StatusEntry>>", t.created_at, t.updated_at, t.desired_hash, t.failure_code,
+            t.recipient_key, t.recipient_phone_key, t.status, t.counted_at, t.record_id, t.failure_reason, t.contact_id,
+            t.company_ids, t.deal_ids, t.association_due, t.erased_at, t.decision, r.alias AS "alias?", r.contact_id AS "chosen?"
          FROM transactions AS t LEFT JOIN recipient_remedies AS r
             ON r.hub_id = t.hub_id AND r.recipient = coalesce(t.recipient_key, t.recipient_phone_key)
          WHERE t.hub_id = $1 AND t.transaction_id = $2"#,
@@ -132,13 +137,14 @@ pub async fn find_trace(
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|row| Trace {
-        id: TransactionId(row.transaction_id),
-        gift_name: row.gift_name,
+    let Some(row) = row else { return Ok(None) };
+    let trace = Trace {
+        id: TransactionId(row.transaction_id.clone()),
+        gift_name: row.gift_name.clone(),
         amount: row.amount,
-        currency: row.currency,
-        sender_name: row.sender_name,
-        recipient_name: row.recipient_name,
+        currency: row.currency.clone(),
+        sender_name: row.sender_name.clone(),
+        recipient_name: row.recipient_name.clone(),
         recipient: Recipient {
             email: row.recipient_key,
             phone: row.recipient_phone_key,
@@ -156,7 +162,29 @@ pub async fn find_trace(
         erased_at: row.erased_at,
         // One of a shape that is no longer known shows as none.
         decision: row.decision.and_then(decision_from),
-    }))
+    };
+    let told = Row {
+        transaction_id: row.transaction_id,
+        gift_name: row.gift_name,
+        gift_type: row.gift_type,
+        amount: row.amount,
+        currency: row.currency,
+        message: row.message,
+        tracking_url: row.tracking_url,
+        delivery_type: row.delivery_type,
+        sender_name: row.sender_name,
+        sender_email: row.sender_email,
+        recipient_name: row.recipient_name,
+        recipient_email: row.recipient_email,
+        recipient_phone: row.recipient_phone,
+        reported_status: row.reported_status,
+        history: row.history,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+        desired_hash: row.desired_hash,
+        failure_code: row.failure_code,
+    };
+    Ok(Some((trace, Dirty::from(told).transaction)))
 }
 
 fn decision_from(stored: Value) -> Option<Decision> {

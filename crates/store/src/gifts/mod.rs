@@ -7,7 +7,7 @@ use domain::pace::Step;
 use domain::{RecordId, Status, TransactionId};
 use rust_decimal::Decimal;
 
-pub use listing::{Lookup, count, list, lookup};
+pub use listing::{Lookup, list, lookup};
 
 use crate::{Conn, Error, PortalScope};
 
@@ -132,27 +132,6 @@ pub async fn exists(
     .fetch_one(conn)
     .await?;
     Ok(found)
-}
-
-/// Every status event of a gift that was ever seen, in the order in which they happened: status, when it happened, when it
-/// was first seen here.
-pub async fn list_events(
-    conn: &mut Conn,
-    scope: PortalScope,
-    id: &TransactionId,
-) -> Result<Vec<(String, DateTime<Utc>, DateTime<Utc>)>, Error> {
-    let rows = sqlx::query!(
-        "SELECT status, happened_at, seen_at FROM status_events
-         WHERE hub_id = $1 AND transaction_id = $2 ORDER BY happened_at, status",
-        scope.hub_id().0,
-        id.as_str()
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.status, row.happened_at, row.seen_at))
-        .collect())
 }
 
 /// The types of the portal's gifts, by name, at most `limit`.

@@ -11,20 +11,20 @@ pub use asking::{Requested, Wish, find_scope, lock, request, request_wish, try_l
 pub use board::{is_outranked, next_due_secs, take_due};
 pub use claiming::{Claim, Claimed, LEASE_SECS, Progress, claim, hold, save_progress};
 pub use ending::{Cancelled, cancel, fail_open, finish, interrupt, pause, postpone, resume};
-pub use showing::{Account, find, find_both, find_current, find_last, list};
+pub use showing::{Account, find, list};
 
 use domain::run::{RunKind, RunState};
 
 use crate::Error;
 
-fn kind_from(stored: &str) -> Result<RunKind, Error> {
+pub(crate) fn kind_from(stored: &str) -> Result<RunKind, Error> {
     RunKind::from_stored(stored).ok_or(Error::Corrupt {
         table: "runs",
         column: "kind",
     })
 }
 
-fn state_from(stored: &str) -> Result<RunState, Error> {
+pub(crate) fn state_from(stored: &str) -> Result<RunState, Error> {
     RunState::from_stored(stored).ok_or(Error::Corrupt {
         table: "runs",
         column: "state",

@@ -2,76 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use domain::RunId;
-use domain::portal::{CurrentRun, LastRun};
 use domain::run::{RunKind, RunState};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{kind_from, state_from};
 use crate::{Conn, Error, PortalScope};
-
-/// The run in work, else the next that waits; and the run that ended last. Looking at needs does not count as one, nor does
-/// an event that led to nothing.
-pub async fn find_both(
-    conn: &mut Conn,
-    scope: PortalScope,
-) -> Result<(Option<CurrentRun>, Option<LastRun>), Error> {
-    let rows = sqlx::query!(
-        r#"(SELECT run_id AS "run_id!", kind AS "kind!", state AS "state!", done AS "done!", total, started_at, finished_at,
-            progress -> 'phase' AS phase
-         FROM runs WHERE hub_id = $1 AND state IN ('queued', 'running')
-         ORDER BY state = 'running' DESC, started_at IS NULL, created_at LIMIT 1)
-        UNION ALL
-        (SELECT run_id, kind, state, done, total, started_at, finished_at, NULL
-         FROM runs WHERE hub_id = $1 AND finished_at IS NOT NULL AND kind <> 'check' AND (kind <> 'link' OR done > 0)
-         ORDER BY finished_at DESC LIMIT 1)"#,
-        scope.hub_id().0
-    )
-    .fetch_all(conn)
-    .await?;
-    let (mut current, mut last) = (None, None);
-    for row in rows {
-        let (id, kind, state) = (
-            RunId(row.run_id),
-            kind_from(&row.kind)?,
-            state_from(&row.state)?,
-        );
-        if state.is_open() {
-            current = Some(CurrentRun {
-                id,
-                kind,
-                state,
-                done: row.done,
-                total: row.total,
-                started_at: row.started_at,
-                phase: row
-                    .phase
-                    .and_then(|phase| serde_json::from_value(phase).ok()),
-            });
-        } else {
-            last = Some(LastRun {
-                id,
-                kind,
-                state,
-                finished_at: row.finished_at,
-            });
-        }
-    }
-    Ok((current, last))
-}
-
-/// The first of [`find_both`].
-pub async fn find_current(
-    conn: &mut Conn,
-    scope: PortalScope,
-) -> Result<Option<CurrentRun>, Error> {
-    Ok(find_both(conn, scope).await?.0)
-}
-
-/// The second of [`find_both`].
-pub async fn find_last(conn: &mut Conn, scope: PortalScope) -> Result<Option<LastRun>, Error> {
-    Ok(find_both(conn, scope).await?.1)
-}
 
 /// The account of a run: what it was to do, what it did, how it ended.
 #[derive(Debug, Clone, PartialEq)]

@@ -45,16 +45,6 @@ pub async fn list_dirty(
     Ok(rows.into_iter().map(Dirty::from).collect())
 }
 
-/// One transaction.
-pub async fn find(
-    conn: &mut Conn,
-    scope: PortalScope,
-    id: &TransactionId,
-) -> Result<Option<Transaction>, Error> {
-    let rows = find_all(conn, scope, std::slice::from_ref(&id.0)).await?;
-    Ok(rows.into_iter().next().map(|row| row.transaction))
-}
-
 /// The rows with these ids, whether dirty or not.
 pub async fn find_all(
     conn: &mut Conn,
@@ -76,26 +66,26 @@ pub async fn find_all(
 }
 
 /// A row of the ledger, as the queries above read it.
-struct Row {
-    transaction_id: String,
-    gift_name: Option<String>,
-    gift_type: Option<String>,
-    amount: Option<Decimal>,
-    currency: Option<String>,
-    message: Option<String>,
-    tracking_url: Option<String>,
-    delivery_type: Option<String>,
-    sender_name: Option<String>,
-    sender_email: Option<String>,
-    recipient_name: Option<String>,
-    recipient_email: Option<String>,
-    recipient_phone: Option<String>,
-    reported_status: String,
-    history: Json<Vec<StatusEntry>>,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-    desired_hash: Vec<u8>,
-    failure_code: Option<String>,
+pub(crate) struct Row {
+    pub(crate) transaction_id: String,
+    pub(crate) gift_name: Option<String>,
+    pub(crate) gift_type: Option<String>,
+    pub(crate) amount: Option<Decimal>,
+    pub(crate) currency: Option<String>,
+    pub(crate) message: Option<String>,
+    pub(crate) tracking_url: Option<String>,
+    pub(crate) delivery_type: Option<String>,
+    pub(crate) sender_name: Option<String>,
+    pub(crate) sender_email: Option<String>,
+    pub(crate) recipient_name: Option<String>,
+    pub(crate) recipient_email: Option<String>,
+    pub(crate) recipient_phone: Option<String>,
+    pub(crate) reported_status: String,
+    pub(crate) history: Json<Vec<StatusEntry>>,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
+    pub(crate) desired_hash: Vec<u8>,
+    pub(crate) failure_code: Option<String>,
 }
 
 impl From<Row> for Dirty {

@@ -1,7 +1,6 @@
 //! Storing pages: newer rows win in any order, and nothing is written that is not needed.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::statistics::Range;
 use domain::status::StatusEntry;
 use domain::{RecordId, RunId, Transaction};
 use proptest::prelude::*;
@@ -100,7 +99,7 @@ async fn end_of(world: &World, hub_id: i64, versions: &[Transaction]) -> (Value,
             assert_eq!(date.parse::<DateTime<Utc>>().unwrap(), first);
         }
     }
-    let activity = store::statistics::list_activity(&mut tx, portal, Range::default())
+    let activity = store::statistics::list_activity(&mut tx, portal, None, None)
         .await
         .unwrap();
     let activity = activity

@@ -88,6 +88,9 @@ async fn a_persons_sessions_end_in_this_portal_only() {
         (other, [3; 32], 1),
     ] {
         let mut tx = world.db.begin(scope).await.unwrap();
+        members::upsert(&mut tx, scope, UserId(person), None, now())
+            .await
+            .unwrap();
         sessions::insert(&mut tx, scope, &token, UserId(person), now())
             .await
             .unwrap();
@@ -106,4 +109,51 @@ async fn a_persons_sessions_end_in_this_portal_only() {
         open.push(found.is_some());
     }
     assert_eq!(open, [false, true, true]);
+}
+
+#[tokio::test]
+async fn a_session_has_its_members_role_and_ends_with_the_membership() {
+    let world = world().await;
+    let portal = world.portal(1, "UTC").await;
+    let token = [7_u8; 32];
+    let mut tx = world.db.begin(portal).await.unwrap();
+    members::upsert(&mut tx, portal, UserId(1), Some("ana@acme.example"), now())
+        .await
+        .unwrap();
+    sessions::insert(&mut tx, portal, &token, UserId(1), now())
+        .await
+        .unwrap();
+    sessions::insert(&mut tx, portal, &[8; 32], UserId(2), now())
+        .await
+        .expect_err("nobody signs in who is no member");
+    drop(tx);
+
+    let mut tx = world.db.begin(portal).await.unwrap();
+    members::upsert(&mut tx, portal, UserId(1), Some("ana@acme.example"), now())
+        .await
+        .unwrap();
+    sessions::insert(&mut tx, portal, &token, UserId(1), now())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let find = async || {
+        // In no transaction and in no portal, as every request begins.
+        let mut conn = world.db.unscoped().await.unwrap();
+        sessions::find(&mut conn, &token, now()).await.unwrap()
+    };
+    let found = find().await.unwrap();
+    assert_eq!((found.role, found.scope), (Role::Owner, portal));
+    assert_eq!(found.email.as_deref(), Some("ana@acme.example"));
+
+    let mut tx = world.db.begin(portal).await.unwrap();
+    members::save_role(&mut tx, portal, UserId(1), Role::Member)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(find().await.unwrap().role, Role::Member);
+
+    let mut tx = world.db.begin(portal).await.unwrap();
+    members::delete(&mut tx, portal, UserId(1)).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(find().await, None);
 }

@@ -1,10 +1,11 @@
 //! Runs, leases and the board.
 
 use chrono::TimeDelta;
+use domain::portal::{CurrentRun, LastRun};
 use domain::run::{RunKind, RunState};
 use serde_json::json;
 use store::runs::{self, Claim, Progress};
-use store::{Error, PortalScope, schedule};
+use store::{Error, PortalScope, Tx, portals, schedule};
 
 use crate::harness::{World, now, world};
 
@@ -22,6 +23,18 @@ async fn claim(world: &World, portal: PortalScope, run_id: domain::RunId) -> Cla
     let claim = runs::claim(&mut tx, portal, run_id, now()).await.unwrap();
     tx.commit().await.unwrap();
     claim
+}
+
+async fn portal_of(tx: &mut Tx, scope: PortalScope) -> portals::Portal {
+    portals::find(tx, scope).await.unwrap().unwrap()
+}
+
+async fn current_run(tx: &mut Tx, scope: PortalScope) -> Option<CurrentRun> {
+    portal_of(tx, scope).await.current_run
+}
+
+async fn last_run(tx: &mut Tx, scope: PortalScope) -> Option<LastRun> {
+    portal_of(tx, scope).await.last_run
 }
 
 fn fence(claim: &Claim) -> i64 {
@@ -77,15 +90,11 @@ async fn one_run_of_a_kind_is_open_and_a_second_wish_is_kept() {
     .unwrap();
     tx.commit().await.unwrap();
     let mut tx = world.db.begin(portal).await.unwrap();
-    let next = runs::find_current(&mut tx, portal)
+    let next = current_run(&mut tx, portal)
         .await
-        .unwrap()
         .expect("the wish is kept");
     assert_ne!(next.id, first.run_id);
-    assert_eq!(
-        runs::find_last(&mut tx, portal).await.unwrap().unwrap().id,
-        first.run_id
-    );
+    assert_eq!(last_run(&mut tx, portal).await.unwrap().id, first.run_id);
 }
 
 #[tokio::test]
@@ -175,11 +184,7 @@ async fn three_starts_without_progress_make_a_run_dead_and_progress_starts_anew(
     assert_eq!(claim(&world, portal, run).await, Claim::Dead);
     let mut tx = world.db.begin(portal).await.unwrap();
     assert_eq!(
-        runs::find_last(&mut tx, portal)
-            .await
-            .unwrap()
-            .unwrap()
-            .state,
+        last_run(&mut tx, portal).await.unwrap().state,
         RunState::Dead
     );
     tx.commit().await.unwrap();
@@ -225,11 +230,7 @@ async fn due_syncs_become_one_run_each_however_many_schedulers_there_are() {
     for portal in portals {
         let mut tx = world.db.begin(portal).await.unwrap();
         assert_eq!(
-            runs::find_current(&mut tx, portal)
-                .await
-                .unwrap()
-                .unwrap()
-                .kind,
+            current_run(&mut tx, portal).await.unwrap().kind,
             RunKind::Sync
         );
         let found = store::portals::find(&mut tx, portal).await.unwrap();
@@ -320,7 +321,7 @@ async fn a_wish_outlives_a_run_that_failed() {
     runs::finish(&mut tx, portal, first, RunState::Failed, Some("no"), now())
         .await
         .unwrap();
-    let next = runs::find_current(&mut tx, portal).await.unwrap();
+    let next = current_run(&mut tx, portal).await;
     assert_ne!(next.expect("the wish is kept").id, first);
 }
 
@@ -359,7 +360,7 @@ async fn a_date_that_is_asked_for_again_moves_back_and_never_on() {
     runs::finish(&mut tx, portal, first, RunState::Succeeded, None, now())
         .await
         .unwrap();
-    let next = runs::find_current(&mut tx, portal).await.unwrap().unwrap();
+    let next = current_run(&mut tx, portal).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(since(next.id).await, 40);
 }
@@ -460,9 +461,9 @@ async fn a_run_that_is_cancelled_at_work_commits_no_more_and_lets_the_others_go(
     drop(tx);
     assert_eq!(claim(&world, portal, run).await, Claim::Gone);
     let mut tx = world.db.begin(portal).await.unwrap();
-    let last = runs::find_last(&mut tx, portal).await.unwrap().unwrap();
+    let last = last_run(&mut tx, portal).await.unwrap();
     assert_eq!((last.id, last.state), (run, RunState::Cancelled));
-    let current = runs::find_current(&mut tx, portal).await.unwrap().unwrap();
+    let current = current_run(&mut tx, portal).await.unwrap();
     assert_eq!(current.id, next, "nothing follows the cancelled one");
     drop(tx);
     let mut tx = world.db.begin_unscoped().await.unwrap();
