@@ -76,6 +76,9 @@ pub async fn admit(
     {
         return Err(Error::NotFound);
     }
+    if gate.kind == Kind::Download && site(request.headers()) == Some(b"cross-site") {
+        return Err(Error::ForeignLink);
+    }
     let mut request = request;
     if !request.method().is_safe() {
         request = own_form(request, &session, gate.app.public_url()).await?;
@@ -108,11 +111,16 @@ async fn own_form(request: Request, session: &Session, public_url: &Url) -> Resu
 
 /// What browsers say of a form's origin must be ours; a client that says nothing has the token to show.
 fn is_same_origin(headers: &HeaderMap, public_url: &Url) -> bool {
-    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let site = site(headers);
     let origin = headers.get(header::ORIGIN).map(HeaderValue::as_bytes);
     let ours = public_url.origin().ascii_serialization();
     matches!(site, None | Some(b"same-origin"))
         && origin.is_none_or(|origin| origin == ours.as_bytes())
+}
+
+/// Where the browser says that the request comes from.
+fn site(headers: &HeaderMap) -> Option<&[u8]> {
+    headers.get("sec-fetch-site").map(HeaderValue::as_bytes)
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ pub enum Error {
     SignInNeeded,
     /// The form's token or its origin is not this session's.
     ForeignForm,
+    /// Another site's link leads to a file of the portal's data.
+    ForeignLink,
     /// Only an owner may do this.
     OwnerNeeded,
     /// The form is larger than a form is.
@@ -161,6 +163,14 @@ impl Error {
                 "It belongs to another session, or it did not come from our page. Nothing was changed.",
             )
             .remedied_by(&["Go back, load the page again and repeat what you did."])
+            .then("/portals", "To your portals"),
+            Self::ForeignLink => Problem::new(
+                StatusCode::FORBIDDEN,
+                "foreign_link",
+                "This file is only given out on our own pages",
+                "Another site’s link led here. Nothing was downloaded.",
+            )
+            .remedied_by(&["Open the page that shows these rows and download the file there."])
             .then("/portals", "To your portals"),
             Self::OwnerNeeded => Problem::new(
                 StatusCode::FORBIDDEN,

@@ -43,6 +43,8 @@ pub enum Who {
 pub enum Kind {
     /// A page, or the way to another one.
     Page,
+    /// A file of the portal's data, on record each time.
+    Download,
     /// JSON.
     Data,
     /// A stream of server-sent events.
@@ -97,7 +99,7 @@ const fn row(
 
 /// Every URL of the service.
 pub const ROUTES: &[Route] = {
-    use Kind::{Data, Events, File, Form, Hook, Page, Probe};
+    use Kind::{Data, Download, Events, File, Form, Hook, Page, Probe};
     use Who::{Anyone, Owner, Session};
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
@@ -143,9 +145,13 @@ pub const ROUTES: &[Route] = {
         row(GET, "/portals/{hub_id}/thnks", Session, Page, || {
             get(gifts::list)
         }),
-        row(GET, "/portals/{hub_id}/thnks.csv", Session, Page, || {
-            get(gifts::export)
-        }),
+        row(
+            GET,
+            "/portals/{hub_id}/thnks.csv",
+            Session,
+            Download,
+            || get(gifts::export),
+        ),
         row(
             GET,
             "/portals/{hub_id}/thnks/{transaction_id}",
@@ -291,7 +297,7 @@ pub const ROUTES: &[Route] = {
             GET,
             "/portals/{hub_id}/reports/{report}/csv",
             Session,
-            Page,
+            Download,
             || get(reports::export),
         ),
         row(
@@ -311,9 +317,13 @@ pub const ROUTES: &[Route] = {
         row(GET, "/portals/{hub_id}/audit", Session, Page, || {
             get(audit::list)
         }),
-        row(GET, "/portals/{hub_id}/audit.csv", Session, Page, || {
-            get(audit::export)
-        }),
+        row(
+            GET,
+            "/portals/{hub_id}/audit.csv",
+            Session,
+            Download,
+            || get(audit::export),
+        ),
         row(POST, "/webhooks/hubspot", Anyone, Hook, || {
             post(webhooks::hubspot)
         }),

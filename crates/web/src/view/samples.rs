@@ -671,6 +671,7 @@ fn pages() -> Vec<(String, String)> {
     for (name, error) in [
         ("not-found", Error::NotFound),
         ("foreign-form", Error::ForeignForm),
+        ("foreign-link", Error::ForeignLink),
         ("owner-needed", Error::OwnerNeeded),
         ("consent-refused", Error::ConsentRefused),
         ("internal", Error::Panicked),

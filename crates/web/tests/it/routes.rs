@@ -171,6 +171,29 @@ async fn a_form_that_is_not_this_sessions_own_changes_nothing() {
 }
 
 #[tokio::test]
+async fn no_other_sites_link_leads_to_a_file() {
+    let world = world().await;
+    let cookie = format!("session={}", OWNER.0);
+    let files: Vec<&Route> = ROUTES
+        .iter()
+        .filter(|route| route.kind == Kind::Download)
+        .collect();
+    assert_eq!(files.len(), 3);
+    for route in files {
+        for (site, expected) in [
+            ("cross-site", StatusCode::FORBIDDEN),
+            ("same-origin", StatusCode::OK),
+            ("none", StatusCode::OK),
+        ] {
+            let headers = [("cookie", cookie.as_str()), ("sec-fetch-site", site)];
+            let path = address(route, HUB);
+            let answer = world.send(&Method::GET, &path, &headers, "").await;
+            assert_eq!(answer.status, expected, "{path} from {site}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_member_looks_and_does_not_touch() {
     let world = world().await;
     let body = format!("csrf_token={}", world.csrf_token(MEMBER.0).await);

@@ -20,7 +20,7 @@ async fn assert_all_answer(world: &World, state: &str, has_gift: bool) {
     let pages = ROUTES.iter().filter(|route| {
         route.method == Method::GET
             && route.path.contains("{hub_id}")
-            && matches!(route.kind, Kind::Page | Kind::Data)
+            && matches!(route.kind, Kind::Page | Kind::Download | Kind::Data)
     });
     for route in pages {
         let is_gift = route.path.contains("{transaction_id}");
