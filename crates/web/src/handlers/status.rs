@@ -19,6 +19,8 @@ use crate::handlers::days::DaysAsked;
 
 /// Between two looks at the status.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Looks at the status between two looks at the session: who was removed or has signed out sees no more.
+const LOOKS_PER_SESSION_CHECK: u32 = 10;
 /// A stream ends after this time; the browser comes back and shows its session again.
 const STREAM_LIFETIME: Duration = Duration::from_mins(10);
 /// How long the browser waits before it comes back.
@@ -52,10 +54,21 @@ pub async fn events(
     let mut clock = interval(LOOK_EVERY);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let changes = stream::unfold(
-        (app, session, clock, None),
-        |(app, session, mut clock, last)| async move {
+        (app, session, clock, 0, None),
+        |(app, session, mut clock, mut looks, last)| async move {
             loop {
                 clock.tick().await;
+                looks = (looks + 1) % LOOKS_PER_SESSION_CHECK;
+                if looks == 0 {
+                    match app::session::is_open(&app, &session).await {
+                        Ok(true) => {}
+                        Ok(false) => return None,
+                        Err(error) => {
+                            tracing::warn!(%error, "a stream ends because its session cannot be read");
+                            return None;
+                        }
+                    }
+                }
                 let status = match app::status::load(&app, session.scope()).await {
                     Ok(status) => status,
                     Err(error) => {
@@ -69,7 +82,7 @@ pub async fn events(
                         .retry(RETRY_AFTER)
                         .json_data(&status)
                         .ok()?;
-                    return Some((Ok(event), (app, session, clock, Some(status))));
+                    return Some((Ok(event), (app, session, clock, looks, Some(status))));
                 }
             }
         },
