@@ -10,3 +10,7 @@ ALTER TABLE sessions
     ADD COLUMN email text,
     ADD CONSTRAINT sessions_of_members FOREIGN KEY (hub_id, user_id, role) REFERENCES members (hub_id, user_id, role)
         ON UPDATE CASCADE ON DELETE CASCADE;
+
+-- All sessions of a person, to end them; started authorizations by their end, to clear them away.
+CREATE INDEX sessions_by_user ON sessions (user_id);
+CREATE INDEX install_states_by_end ON install_states (expires_at);

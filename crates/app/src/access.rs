@@ -181,6 +181,9 @@ async fn refresh(
     let grant = match app.hubspot.refresh(&refresh_token).await {
         Ok(grant) if grant.hub_id == scope.hub_id() => grant,
         Ok(_) => {
+            note_failure(app, scope, connection.generation, lease, false)
+                .await
+                .map_err(unavailable)?;
             return Err(hubspot::Error::Unreadable(
                 "a refresh answered for another portal".into(),
             ));
@@ -280,6 +283,8 @@ async fn lose_authorization(
     store::runs::fail_open(tx, scope, "the HubSpot connection was lost", now).await?;
     store::portals::disconnect(tx, scope, &need, now).await?;
     connections::delete(tx, scope).await?;
+    // Whoever HubSpot no longer lets in sees nothing here either; signing in goes through HubSpot.
+    store::sessions::delete_all(tx, scope).await?;
     store::audit::insert(
         tx,
         scope,

@@ -19,12 +19,12 @@ const KEY_LEN: usize = 32;
 /// The operator's keys (`ENCRYPTION_KEYS`): the first seals, all open.
 pub struct KeyRing {
     keys: Vec<Key>,
-    link_key: aws_lc_rs::hmac::Key,
 }
 
 struct Key {
     id: String,
     cipher: LessSafeKey,
+    link_key: aws_lc_rs::hmac::Key,
 }
 
 /// Why a key ring is refused.
@@ -71,7 +71,6 @@ impl KeyRing {
     /// Reads `id:base64(32 bytes)[,id:…]`.
     pub fn parse(text: &SecretString) -> Result<Self, KeyRingError> {
         let mut keys: Vec<Key> = Vec::new();
-        let mut link_key = None;
         for (index, entry) in text
             .expose_secret()
             .split(',')
@@ -90,19 +89,21 @@ impl KeyRing {
                 return Err(KeyRingError::Duplicate(id));
             }
             let unbound = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| malformed())?;
-            link_key.get_or_insert_with(|| derive_link_key(&bytes));
             keys.push(Key {
                 id,
                 cipher: LessSafeKey::new(unbound),
+                link_key: derive_link_key(&bytes),
             });
         }
-        let link_key = link_key.ok_or(KeyRingError::Empty)?;
-        Ok(Self { keys, link_key })
+        if keys.is_empty() {
+            return Err(KeyRingError::Empty);
+        }
+        Ok(Self { keys })
     }
 
-    /// The key that signs setup links, derived from the first one.
-    pub(crate) fn link_key(&self) -> &aws_lc_rs::hmac::Key {
-        &self.link_key
+    /// The keys of setup links, one derived from each key of the ring: the first signs, all verify.
+    pub(crate) fn link_keys(&self) -> impl Iterator<Item = &aws_lc_rs::hmac::Key> {
+        self.keys.iter().map(|key| &key.link_key)
     }
 
     /// Seals `secret` for its place with the first key.

@@ -70,11 +70,14 @@ pub async fn disconnect(app: &App, scope: PortalScope, actor: &str) -> Result<bo
         && let Err(error) = uninstall(app, scope).await
     {
         tracing::warn!(portal.id = %scope.hub_id(), %error, "HubSpot could not be told of the disconnect");
-        // A token that does not open any more must not keep the portal connected.
-        told = match access::open_refresh_token(app, scope, connection) {
-            Ok(refresh_token) => app.hubspot.revoke(&refresh_token).await.is_ok(),
-            Err(_) => false,
-        };
+        told = false;
+        // The app stays listed in HubSpot, but its access ends. A token that does not open any more must not keep the
+        // portal connected.
+        if let Ok(refresh_token) = access::open_refresh_token(app, scope, connection)
+            && let Err(error) = app.hubspot.revoke(&refresh_token).await
+        {
+            tracing::warn!(portal.id = %scope.hub_id(), %error, "a grant could not be revoked");
+        }
     }
     let now = app.now();
     let need = Need {

@@ -69,8 +69,8 @@ pub async fn change(
             ("member.role", detail)
         }
         Change::Remove => {
+            // Their sessions here end with it, by the database.
             store::members::delete(&mut tx, scope, user_id).await?;
-            store::sessions::delete_of(&mut tx, scope, user_id).await?;
             let detail = json!({"member": user_id, "was": before.as_str()});
             ("member.remove", detail)
         }

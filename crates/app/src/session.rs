@@ -7,7 +7,7 @@ pub use store::members::Role;
 use crate::{App, Error, tokens};
 
 /// An open session: one person in one portal.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Session {
     /// The portal.
     pub hub_id: HubId,
@@ -21,6 +21,26 @@ pub struct Session {
     pub csrf_token: String,
     scope: PortalScope,
     token_hash: Vec<u8>,
+}
+
+// Without what opens or forges anything.
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            hub_id,
+            user_id,
+            role,
+            email: _,
+            csrf_token: _,
+            scope: _,
+            token_hash: _,
+        } = self;
+        f.debug_struct("Session")
+            .field("hub_id", hub_id)
+            .field("user_id", user_id)
+            .field("role", role)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Session {
@@ -64,15 +84,33 @@ pub async fn is_open(app: &App, session: &Session) -> Result<bool, Error> {
     Ok(store::sessions::is_open(&mut conn, &session.token_hash, app.now()).await?)
 }
 
+/// What ends with a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Itself.
+    This,
+    /// Every session of the person, on every device and in every portal.
+    All,
+}
+
 /// Ends the session.
-pub async fn end(app: &App, session: &Session) -> Result<(), Error> {
+pub async fn end(app: &App, session: &Session, ended: Ended) -> Result<(), Error> {
     let mut tx = app.db.begin(session.scope).await?;
-    store::sessions::delete(&mut tx, &session.token_hash).await?;
+    let action = match ended {
+        Ended::This => {
+            store::sessions::delete(&mut tx, &session.token_hash).await?;
+            "session.end"
+        }
+        Ended::All => {
+            store::sessions::delete_of(&mut tx, session.user_id).await?;
+            "session.end_all"
+        }
+    };
     store::audit::insert(
         &mut tx,
         session.scope,
         &session.actor(),
-        "session.end",
+        action,
         &serde_json::json!({}),
         app.now(),
     )

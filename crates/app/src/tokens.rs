@@ -39,7 +39,8 @@ pub(crate) fn csrf(session_token: &str) -> String {
 pub(crate) fn sign_setup(keys: &KeyRing, link_id: Uuid, expires_at: DateTime<Utc>) -> String {
     let mut bytes = link_id.as_bytes().to_vec();
     bytes.extend_from_slice(&expires_at.timestamp().to_be_bytes());
-    let tag = hmac::sign(keys.link_key(), &bytes);
+    let key = keys.link_keys().next().expect("a ring has a key");
+    let tag = hmac::sign(key, &bytes);
     bytes.extend_from_slice(tag.as_ref());
     URL_SAFE_NO_PAD.encode(bytes)
 }
@@ -48,7 +49,13 @@ pub(crate) fn sign_setup(keys: &KeyRing, link_id: Uuid, expires_at: DateTime<Utc
 pub(crate) fn verify_setup(keys: &KeyRing, token: &str) -> Option<(Uuid, DateTime<Utc>)> {
     let bytes = URL_SAFE_NO_PAD.decode(token.trim()).ok()?;
     let (signed, tag) = bytes.split_at_checked(24)?;
-    hmac::verify(keys.link_key(), signed, tag).ok()?;
+    // A link outlives the rotation of the key that signed it, and stays revocable, as long as that key is in the ring.
+    let is_ours = keys
+        .link_keys()
+        .any(|key| hmac::verify(key, signed, tag).is_ok());
+    if !is_ours {
+        return None;
+    }
     let (id, expiry) = signed.split_at(16);
     let expires_at = DateTime::from_timestamp(i64::from_be_bytes(expiry.try_into().ok()?), 0)?;
     Some((Uuid::from_slice(id).ok()?, expires_at))
@@ -58,16 +65,33 @@ pub(crate) fn verify_setup(keys: &KeyRing, token: &str) -> Option<(Uuid, DateTim
 mod tests {
     use super::*;
 
+    fn ring(keys: &[u8]) -> KeyRing {
+        let entries: Vec<String> = keys
+            .iter()
+            .map(|byte| {
+                let key = base64::engine::general_purpose::STANDARD.encode([*byte; 32]);
+                format!("k{byte}:{key}")
+            })
+            .collect();
+        KeyRing::parse(&entries.join(",").into()).unwrap()
+    }
+
+    #[test]
+    fn a_setup_token_outlives_the_rotation_of_its_key_and_no_longer_than_the_key() {
+        let (id, at) = (
+            Uuid::now_v7(),
+            DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
+        );
+        let token = sign_setup(&ring(&[1]), id, at);
+        assert_eq!(verify_setup(&ring(&[2, 1]), &token), Some((id, at)));
+        assert_eq!(verify_setup(&ring(&[2]), &token), None);
+        let newer = sign_setup(&ring(&[2, 1]), id, at);
+        assert_eq!(verify_setup(&ring(&[1]), &newer), None);
+    }
+
     #[test]
     fn a_setup_token_is_read_back_and_any_change_is_refused() {
-        let keys = KeyRing::parse(
-            &format!(
-                "k:{}",
-                base64::engine::general_purpose::STANDARD.encode([3_u8; 32])
-            )
-            .into(),
-        )
-        .unwrap();
+        let keys = ring(&[3]);
         let (id, at) = (
             Uuid::now_v7(),
             DateTime::from_timestamp(1_800_000_000, 0).unwrap(),

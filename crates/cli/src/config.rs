@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use secrecy::SecretString;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 /// Everything that the environment says.
@@ -63,10 +65,25 @@ impl Config {
         if sync_interval < Duration::from_secs(1) {
             bail!("SYNC_INTERVAL must be at least 1s");
         }
+        let public_url = parsed("PUBLIC_URL", url("http://localhost:3000"))?;
+        encrypted("PUBLIC_URL", &public_url)?;
+        let hubspot_api_url = parsed("HUBSPOT_API_URL", url("https://api.hubapi.com"))?;
+        let thnks_api_url = parsed("THNKS_API_URL", url("https://api.thnks.com"))?;
+        if public_url.scheme() == "https" {
+            // In a production that browsers reach over https, tokens and keys leave over https as well.
+            encrypted("HUBSPOT_API_URL", &hubspot_api_url)?;
+            encrypted("THNKS_API_URL", &thnks_api_url)?;
+        }
+        let encryption_keys: SecretString = required("ENCRYPTION_KEYS")?.into();
+        if public_url.scheme() == "https" && is_for_trials(&encryption_keys) {
+            bail!(
+                "ENCRYPTION_KEYS holds a key that is for trials: it is one byte 32 times. Make one as .env.example says, and put it first."
+            );
+        }
         Ok(Self {
             database_url: required("DATABASE_URL")?,
             redis_url: required("REDIS_URL")?,
-            public_url: parsed("PUBLIC_URL", url("http://localhost:3000"))?,
+            public_url,
             listen_addr: parsed("LISTEN_ADDR", SocketAddr::from(([127, 0, 0, 1], 3000)))?,
             client_id: required("HUBSPOT_CLIENT_ID")?,
             client_secret: required("HUBSPOT_CLIENT_SECRET")?.into(),
@@ -75,18 +92,46 @@ impl Config {
             app_id: optional("HUBSPOT_APP_ID")
                 .map(|_| parsed("HUBSPOT_APP_ID", 0))
                 .transpose()?,
-            hubspot_api_url: parsed("HUBSPOT_API_URL", url("https://api.hubapi.com"))?,
+            hubspot_api_url,
             hubspot_authorize_url: parsed(
                 "HUBSPOT_AUTHORIZE_URL",
                 url("https://app.hubspot.com/oauth/authorize"),
             )?,
             hubspot_rate,
-            thnks_api_url: parsed("THNKS_API_URL", url("https://api.thnks.com"))?,
+            thnks_api_url,
             sync_interval,
-            encryption_keys: required("ENCRYPTION_KEYS")?.into(),
+            encryption_keys,
             mail: mail()?,
         })
     }
+}
+
+/// Refuses an address that sends what is secret in the clear: http is for this machine alone.
+fn encrypted(name: &str, url: &Url) -> Result<()> {
+    let is_here = match url.host() {
+        Some(url::Host::Domain(host)) => host == "localhost" || host.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if is_here => Ok(()),
+        "http" => bail!(
+            "{name} is {url}: cookies and tokens would cross the network in the clear. Use https; http is for localhost."
+        ),
+        scheme => bail!("{name} begins with {scheme}: it must be https"),
+    }
+}
+
+/// Whether a key of the ring is one that tests and demonstrations use: the same byte throughout.
+fn is_for_trials(keys: &SecretString) -> bool {
+    keys.expose_secret().split(',').any(|entry| {
+        let encoded = entry.split_once(':').map_or("", |(_, encoded)| encoded);
+        let key = STANDARD.decode(encoded.trim()).unwrap_or_default();
+        key.first()
+            .is_some_and(|first| key.iter().all(|byte| byte == first))
+    })
 }
 
 /// Where `migrate` connects: `MIGRATION_DATABASE_URL`, else `DATABASE_URL`.

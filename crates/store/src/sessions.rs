@@ -112,15 +112,11 @@ pub async fn delete(conn: &mut Conn, token_hash: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Ends every session of a person in a portal.
-pub async fn delete_of(conn: &mut Conn, scope: PortalScope, user_id: UserId) -> Result<(), Error> {
-    sqlx::query!(
-        "DELETE FROM sessions WHERE hub_id = $1 AND user_id = $2",
-        scope.hub_id().0,
-        user_id.0
-    )
-    .execute(conn)
-    .await?;
+/// Ends every session of a person, in all portals: HubSpot's number of a person is the same in each.
+pub async fn delete_of(conn: &mut Conn, user_id: UserId) -> Result<(), Error> {
+    sqlx::query!("DELETE FROM sessions WHERE user_id = $1", user_id.0)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

@@ -459,6 +459,14 @@ fn of_install(error: &install::Error) -> Problem {
         )
         .remedied_by(&["Ask the person who installed the app to open the link, or sign in to see the dashboard."])
         .then("/login", "Sign in"),
+        install::Error::Disconnected => Problem::new(
+            StatusCode::FORBIDDEN,
+            "disconnected",
+            "This portal is disconnected",
+            "Its owner or HubSpot ended the connection. Signing in does not bring it back, and nothing was stored.",
+        )
+        .remedied_by(&["Ask an owner of the portal to sign in, or install the app again."])
+        .then("/install", "Install again"),
         install::Error::CodeRefused => Problem::new(
             StatusCode::BAD_REQUEST,
             "code_refused",

@@ -29,7 +29,7 @@ pub async fn complete(app: &App, callback: Callback<'_>) -> Result<Completed, Er
             hubspot::Error::BadCode(_) | hubspot::Error::Revoked => Error::CodeRefused,
             other => Error::HubSpotUnavailable(other),
         })?;
-    match store_grant(app, &state, &grant).await {
+    match store_grant(app, &state, &grant, callback.session_token).await {
         Ok(completed) => Ok(completed),
         Err(error) => {
             // What is not kept is given back, unless a working connection might hang on it.
@@ -49,6 +49,7 @@ async fn store_grant(
     app: &App,
     state: &InstallState,
     grant: &hubspot::Grant,
+    earlier_session: Option<&str>,
 ) -> Result<Completed, Error> {
     let missing = scopes::missing(&grant.scopes);
     if !missing.is_empty() {
@@ -64,7 +65,11 @@ async fn store_grant(
         });
     }
     let (person, details) = ask_hubspot(app, grant).await?;
-    store(app, state, grant, offer.as_ref(), &person, &details).await
+    let visitor = Visitor {
+        person,
+        earlier_session,
+    };
+    store(app, state, grant, offer.as_ref(), &visitor, &details).await
 }
 
 /// What a setup link brings along.
@@ -110,6 +115,12 @@ async fn find_offer(app: &App, state: &InstallState) -> Result<Option<Offer>, Er
 struct Person {
     user_id: UserId,
     email: Option<String>,
+}
+
+/// Who consented, and the session that their browser has open.
+struct Visitor<'a> {
+    person: Person,
+    earlier_session: Option<&'a str>,
 }
 
 /// Who consented, and what the account is.
@@ -163,7 +174,10 @@ async fn store(
     state: &InstallState,
     grant: &hubspot::Grant,
     offer: Option<&Offer>,
-    person: &Person,
+    Visitor {
+        person,
+        earlier_session,
+    }: &Visitor<'_>,
     details: &AccountDetails,
 ) -> Result<Completed, Error> {
     let now = app.now();
@@ -179,21 +193,25 @@ async fn store(
     let mut tx = app.db.begin(scope).await?;
     store::runs::lock(&mut tx, scope).await?;
     let earlier = connections::find(&mut tx, scope).await?;
-    let was_thnks_connected = store::portals::find(&mut tx, scope)
-        .await?
-        .is_some_and(|portal| portal.thnks_connected);
+    let known = store::portals::find(&mut tx, scope).await?;
+    let was_thnks_connected = known.as_ref().is_some_and(|portal| portal.thnks_connected);
+    let was_disconnected = known.is_some_and(|portal| portal.disconnected_at.is_some());
     let organization_id = offer.map(|offer| offer.link.organization_id);
     store::portals::upsert(&mut tx, scope, organization_id, details, now).await?;
     let email = person.email.as_deref();
     let role = store::members::upsert(&mut tx, scope, person.user_id, email, now).await?;
-    // Whoever signs in with fewer permissions must not take any from the portal.
+    if was_disconnected && state.purpose == Purpose::Login && role != Role::Owner {
+        return Err(Error::Disconnected);
+    }
+    // Whoever comes with fewer permissions must not take any from the portal, unless its owner installs it so.
     let keeps_all = |earlier: &connections::Connection| {
         earlier
             .scopes
             .iter()
             .all(|held| scopes::has(&grant.scopes, held))
     };
-    if state.purpose == Purpose::Install || earlier.as_ref().is_none_or(keeps_all) {
+    let is_owners_install = state.purpose == Purpose::Install && role == Role::Owner;
+    if is_owners_install || earlier.as_ref().is_none_or(keeps_all) {
         let row = connections::Grant {
             access_token: &access_token,
             refresh_token: &refresh_token,
@@ -218,6 +236,9 @@ async fn store(
     // Signing in to a portal that works asks for nothing.
     if state.purpose == Purpose::Install || earlier.is_none() {
         begin_work(app, &mut tx, scope, &actor).await?;
+    }
+    if let Some(token) = earlier_session {
+        store::sessions::delete(&mut tx, &tokens::hash(token)).await?;
     }
     let token_hash = tokens::hash(&session_token);
     store::sessions::insert(&mut tx, scope, &token_hash, person.user_id, now).await?;

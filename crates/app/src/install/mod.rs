@@ -50,6 +50,8 @@ pub struct Callback<'a> {
     pub state: &'a str,
     /// The cookie.
     pub browser_token: Option<&'a str>,
+    /// The token of the session that the browser has open, which the new one replaces.
+    pub session_token: Option<&'a str>,
 }
 
 /// An install or sign-in that is done.
@@ -92,6 +94,9 @@ pub enum Error {
     /// The portal has its Thnks connection; only its owner may replace it.
     #[error("only an owner may connect this portal anew")]
     OwnerNeeded,
+    /// An owner has disconnected the portal, or HubSpot has; signing in does not connect it again.
+    #[error("the portal is disconnected")]
+    Disconnected,
     /// HubSpot does not accept the code.
     #[error("the code is refused")]
     CodeRefused,

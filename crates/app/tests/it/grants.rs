@@ -135,6 +135,7 @@ async fn assert_disconnected(world: &World) {
     assert_eq!(world.status().await.state, PortalState::Disconnected);
     assert_eq!(world.needs().await, [NeedCode::AuthorizationLost]);
     assert_eq!(world.rows("connections").await.len(), 0);
+    assert_eq!(world.rows("sessions").await.len(), 0);
     let runs = world.runs().await;
     assert!(
         runs.iter().all(|run| run["finished_at"].is_string()),
@@ -184,7 +185,6 @@ async fn disconnecting_takes_the_app_out_of_the_portal() {
     assert!(told);
     assert!(!world.is_installed(HUB));
     assert_disconnected(&world).await;
-    assert_eq!(world.rows("sessions").await.len(), 0);
     assert_eq!(world.verdict().records, 20);
     world.end().await;
 }
@@ -238,6 +238,29 @@ async fn a_hubspot_that_does_not_answer_does_not_keep_the_portal_connected() {
     assert!(!told);
     world.control.clear_faults();
     assert_disconnected(&world).await;
-    assert_eq!(world.rows("sessions").await.len(), 0);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_grant_that_is_only_revoked_leaves_the_app_listed_and_says_so() {
+    let world = world(20).await;
+    let session = world.backfilled().await;
+    world.control.inject(Fault {
+        times: u64::MAX,
+        ..Fault::once(
+            "account.uninstall",
+            Action::Status {
+                status: 503,
+                body: sandbox::FaultBody::Json,
+                retry_after: None,
+            },
+        )
+    });
+    let told = app::disconnect::disconnect(&world.app, *session.scope(), "user:1")
+        .await
+        .unwrap();
+    assert!(!told, "HubSpot still lists the app");
+    assert_disconnected(&world).await;
+    world.control.clear_faults();
     world.end().await;
 }

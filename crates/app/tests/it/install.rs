@@ -219,6 +219,7 @@ async fn a_state_from_another_browser_is_refused() {
         code: &back.code,
         state: &back.state,
         browser_token: None,
+        session_token: None,
     };
     let without = app::install::complete(&world.app, callback).await;
     assert!(matches!(without, Err(Error::StateRefused)));
@@ -336,17 +337,7 @@ async fn a_missing_required_scope_is_named_and_leaves_nothing() {
 #[tokio::test]
 async fn the_first_person_of_a_portal_owns_it_and_the_next_is_a_member() {
     let world = empty_world().await;
-    let user = |id, name: &str| sandbox::User {
-        id,
-        email: format!("{name}@acme.example"),
-        name: name.into(),
-        super_admin: true,
-    };
-    let portal = NewPortal {
-        users: vec![user(11, "ana"), user(12, "ben")],
-        ..other_portal()
-    };
-    world.control.add_portal(&portal).unwrap();
+    world.control.add_portal(&two_people()).unwrap();
     for (user_id, role) in [(11, Role::Owner), (12, Role::Member), (11, Role::Owner)] {
         let started = app::install::begin(&world.app, Begin::Login).await.unwrap();
         let back = world.consent(&started, 77, Some(user_id)).await;
@@ -401,4 +392,71 @@ async fn an_install_in_mid_backfill_keeps_the_cursor_and_finishes() {
     // No page was read twice: three of 500 make 1,100 gifts.
     assert_eq!(world.runs().await[0]["counts"]["read"], 1_100);
     world.end().await;
+}
+
+#[tokio::test]
+async fn a_members_install_with_less_takes_nothing_from_the_portal() {
+    const OPTIONAL: &str = "crm.objects.deals.read";
+    let world = empty_world().await;
+    world.control.add_portal(&two_people()).unwrap();
+    let install = async |user_id: i64, less: bool| {
+        let mut started = world.begin(None).await;
+        if less {
+            let url = started.authorize_url.as_str();
+            started.authorize_url = url.replace(OPTIONAL, "").parse().unwrap();
+        }
+        let back = world.consent(&started, 77, Some(user_id)).await;
+        let completed = world.complete(&back).await.unwrap();
+        world.session(&completed.session_token).await.unwrap()
+    };
+    let held = async || {
+        let scope = app::PortalScope::from_grant(HubId(77));
+        let rows = world.scratch.rows("connections", scope).await;
+        rows[0]["scopes"].to_string().contains(OPTIONAL)
+    };
+    assert_eq!(install(11, false).await.role, Role::Owner);
+    assert!(held().await);
+    assert_eq!(install(12, true).await.role, Role::Member);
+    assert!(held().await, "a member has taken deals from the portal");
+    install(11, true).await;
+    assert!(!held().await, "an owner may install with less");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn signing_in_connects_a_disconnected_portal_for_its_owner_only() {
+    let world = empty_world().await;
+    world.control.add_portal(&two_people()).unwrap();
+    let sign_in = async |user_id: i64| {
+        let started = app::install::begin(&world.app, Begin::Login).await.unwrap();
+        let back = world.consent(&started, 77, Some(user_id)).await;
+        world.complete(&back).await
+    };
+    let scope = app::PortalScope::from_grant(HubId(77));
+    sign_in(11).await.unwrap();
+    sign_in(12).await.unwrap();
+    app::disconnect::disconnect(&world.app, scope, "user:11")
+        .await
+        .unwrap();
+    assert!(matches!(sign_in(12).await, Err(Error::Disconnected)));
+    assert!(!world.is_installed(77), "the grant is not given back");
+    assert_eq!(world.scratch.rows("connections", scope).await.len(), 0);
+    sign_in(11).await.unwrap();
+    assert_eq!(world.scratch.rows("connections", scope).await.len(), 1);
+    world.drain().await;
+    world.end().await;
+}
+
+/// A portal with two people.
+fn two_people() -> NewPortal {
+    let user = |id, name: &str| sandbox::User {
+        id,
+        email: format!("{name}@acme.example"),
+        name: name.into(),
+        super_admin: true,
+    };
+    NewPortal {
+        users: vec![user(11, "ana"), user(12, "ben")],
+        ..other_portal()
+    }
 }

@@ -1,5 +1,6 @@
 //! Sessions: how they end, and that each sees its own portal only.
 
+use app::session::Ended;
 use chrono::TimeDelta;
 use sandbox::control::{NewOrganization, NewPortal};
 
@@ -16,10 +17,44 @@ async fn a_session_that_is_ended_opens_nothing() {
     let world = empty_world().await;
     let (one, two) = (token(&world, HUB).await, token(&world, HUB).await);
     let session = world.session(&one).await.unwrap();
-    app::session::end(&world.app, &session).await.unwrap();
+    app::session::end(&world.app, &session, Ended::This)
+        .await
+        .unwrap();
     assert!(world.session(&one).await.is_none());
     assert!(world.session(&two).await.is_some());
     assert!(world.session("nobodys").await.is_none());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn signing_out_everywhere_ends_all_of_a_persons_sessions() {
+    let world = empty_world().await;
+    let (one, two) = (token(&world, HUB).await, token(&world, HUB).await);
+    let session = world.session(&one).await.unwrap();
+    app::session::end(&world.app, &session, Ended::All)
+        .await
+        .unwrap();
+    assert!(world.session(&one).await.is_none());
+    assert!(world.session(&two).await.is_none());
+    let audit = world.rows("audit").await;
+    assert!(audit.iter().any(|row| row["action"] == "session.end_all"));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn signing_in_ends_the_session_that_the_browser_had() {
+    let world = empty_world().await;
+    let (mine, elsewhere) = (token(&world, HUB).await, token(&world, HUB).await);
+    let started = world.begin(None).await;
+    let mut back = world.consent(&started, HUB, None).await;
+    back.session_token = Some(mine.clone());
+    let renewed = world.complete(&back).await.unwrap().session_token;
+    assert!(
+        world.session(&mine).await.is_none(),
+        "a copied cookie works"
+    );
+    assert!(world.session(&renewed).await.is_some());
+    assert!(world.session(&elsewhere).await.is_some());
     world.end().await;
 }
 

@@ -15,6 +15,8 @@ async fn a_missing_or_malformed_variable_is_named_in_one_line() {
         ("ENCRYPTION_KEYS", None),
         ("ENCRYPTION_KEYS", Some("k:tooshort")),
         ("PUBLIC_URL", Some("not an address")),
+        ("PUBLIC_URL", Some("http://gifts.example")),
+        ("PUBLIC_URL", Some("ftp://localhost")),
         ("LISTEN_ADDR", Some("nowhere")),
         ("SYNC_INTERVAL", Some("soon")),
         ("HUBSPOT_RATE_PER_10S", Some("5000")),
@@ -30,6 +32,35 @@ async fn a_missing_or_malformed_variable_is_named_in_one_line() {
         assert_eq!(words.lines().count(), 1, "{words}");
         assert!(words.contains(name), "{name} is not named: {words}");
         assert!(!words.contains("tooshort"), "a secret is shown: {words}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_https_nothing_leaves_in_the_clear_and_no_key_is_for_trials() {
+    const GOOD: &str = "k:SGVsbG8sIHRoaXMgaXMgYSBrZXkgb2YgMzIgYnl0ZXM=";
+    let stage = Stage::set(10).await;
+    for (name, value) in [
+        (
+            "ENCRYPTION_KEYS",
+            crate::processes::ENCRYPTION_KEYS.to_owned(),
+        ),
+        (
+            "ENCRYPTION_KEYS",
+            format!("{GOOD},{}", crate::processes::ENCRYPTION_KEYS),
+        ),
+        ("HUBSPOT_API_URL", "http://api.example".to_owned()),
+        ("THNKS_API_URL", "http://10.0.0.7:4020".to_owned()),
+    ] {
+        let mut command = stage.command(&["serve"]);
+        command
+            .env("PUBLIC_URL", "https://gifts.example")
+            .env("ENCRYPTION_KEYS", GOOD)
+            .env(name, &value);
+        let done = command.output().unwrap();
+        let words = String::from_utf8(done.stderr).unwrap();
+        assert!(!done.status.success(), "{name}={value} was accepted");
+        assert_eq!(words.lines().count(), 1, "{words}");
+        assert!(words.contains(name), "{name} is not named: {words}");
     }
 }
 

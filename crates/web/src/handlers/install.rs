@@ -55,7 +55,14 @@ pub async fn complete(
     Query(query): Query<CallbackQuery>,
 ) -> Response {
     let browser_token = cookies::find(&jar, Name::Install, app.public_url()).map(str::to_owned);
-    let outcome = finish(&app, &query, browser_token.as_deref()).await;
+    let session_token = cookies::find(&jar, Name::Session, app.public_url()).map(str::to_owned);
+    let outcome = finish(
+        &app,
+        &query,
+        browser_token.as_deref(),
+        session_token.as_deref(),
+    )
+    .await;
     let jar = cookies::clear(jar, Name::Install, app.public_url());
     match outcome {
         Ok(completed) => {
@@ -76,6 +83,7 @@ async fn finish(
     app: &App,
     query: &CallbackQuery,
     browser_token: Option<&str>,
+    session_token: Option<&str>,
 ) -> Result<install::Completed, Error> {
     let state = query.state.as_deref().unwrap_or_default();
     if query.error.is_some() {
@@ -86,6 +94,7 @@ async fn finish(
         code: query.code.as_deref().unwrap_or_default(),
         state,
         browser_token,
+        session_token,
     };
     Ok(install::complete(app, callback).await?)
 }

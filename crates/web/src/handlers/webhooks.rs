@@ -16,9 +16,13 @@ pub async fn hubspot(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode, Error> {
+    // Twice is as good as not at all: a proxy and we could each read another one.
     let header = |name| {
-        let value = headers.get(name).and_then(|value| value.to_str().ok());
-        value.unwrap_or_default()
+        let mut values = headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (Some(value), None) => value.to_str().unwrap_or_default(),
+            _ => "",
+        }
     };
     // The address that HubSpot signed is the public one: `Host` is what a proxy, or anybody, writes.
     let base = app.public_url().as_str().trim_end_matches('/');

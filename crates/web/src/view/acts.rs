@@ -75,6 +75,7 @@ const KINDS: &[(&str, &str)] = &[
     ("run.request", "Asked for a run"),
     ("session.begin", "Signed in"),
     ("session.end", "Signed out"),
+    ("session.end_all", "Signed out everywhere"),
     ("thnks.connect", "Connected Thnks"),
 ];
 
@@ -174,7 +175,7 @@ impl Act {
             },
             "portal.disconnect" => Self {
                 more: (detail.flag("hubspot_told") == Some(false))
-                    .then(|| "HubSpot did not answer and may still list the app.".to_owned()),
+                    .then(|| "HubSpot may still list the app among those connected.".to_owned()),
                 ..act
             },
             "portal.needs" => Self {

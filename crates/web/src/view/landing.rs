@@ -69,7 +69,7 @@ impl LandingPage {
         self.parted = Some(if hubspot_told {
             "The app is removed from your HubSpot portal and you are signed out. Your records stay in HubSpot. Install the app again to go on where it stopped."
         } else {
-            "Our access is destroyed and you are signed out, but HubSpot did not answer and may still list the app: remove it there under Settings → Integrations → Connected apps. Your records stay in HubSpot."
+            "Our access is destroyed and you are signed out, but HubSpot may still list the app: remove it there under Settings → Integrations → Connected apps. Your records stay in HubSpot."
         });
         self
     }

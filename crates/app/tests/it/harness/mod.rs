@@ -79,6 +79,8 @@ pub struct Back {
     pub code: String,
     pub state: String,
     pub browser_token: String,
+    /// Of the session that the browser has open.
+    pub session_token: Option<String>,
 }
 
 pub fn scope() -> PortalScope {
@@ -254,6 +256,7 @@ impl World {
             code: parameter(&back, "code"),
             state: parameter(&back, "state"),
             browser_token: started.browser_token.clone(),
+            session_token: None,
         }
     }
 
@@ -262,6 +265,7 @@ impl World {
             code: &back.code,
             state: &back.state,
             browser_token: Some(&back.browser_token),
+            session_token: back.session_token.as_deref(),
         };
         app::install::complete(&self.app, callback).await
     }
