@@ -24,7 +24,7 @@ pub struct KeyRing {
 struct Key {
     id: String,
     cipher: LessSafeKey,
-    link_key: aws_lc_rs::hmac::Key,
+    links: aws_lc_rs::hmac::Key,
 }
 
 /// Why a key ring is refused.
@@ -92,7 +92,7 @@ impl KeyRing {
             keys.push(Key {
                 id,
                 cipher: LessSafeKey::new(unbound),
-                link_key: derive_link_key(&bytes),
+                links: derive_link_key(&bytes),
             });
         }
         if keys.is_empty() {
@@ -103,7 +103,7 @@ impl KeyRing {
 
     /// The keys of setup links, one derived from each key of the ring: the first signs, all verify.
     pub(crate) fn link_keys(&self) -> impl Iterator<Item = &aws_lc_rs::hmac::Key> {
-        self.keys.iter().map(|key| &key.link_key)
+        self.keys.iter().map(|key| &key.links)
     }
 
     /// Seals `secret` for its place with the first key.

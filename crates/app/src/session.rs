@@ -49,6 +49,11 @@ impl Session {
         &self.scope
     }
 
+    /// What is stored of its token, to tell it from others.
+    pub fn token_hash(&self) -> &[u8] {
+        &self.token_hash
+    }
+
     /// Whether the person may change things.
     pub fn is_owner(&self) -> bool {
         self.role == Role::Owner

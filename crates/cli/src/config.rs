@@ -39,6 +39,8 @@ pub struct Config {
     pub sync_interval: Duration,
     /// `ENCRYPTION_KEYS`
     pub encryption_keys: SecretString,
+    /// `REQUESTS_PER_SECOND` and `TRUSTED_HOPS`
+    pub traffic: web::Traffic,
     /// `SMTP_URL` and `MAIL_FROM`: without the first no mail is sent.
     pub mail: Option<notify::MailConfig>,
 }
@@ -101,6 +103,13 @@ impl Config {
             thnks_api_url,
             sync_interval,
             encryption_keys,
+            traffic: web::Traffic {
+                requests_per_second: parsed(
+                    "REQUESTS_PER_SECOND",
+                    web::Traffic::default().requests_per_second,
+                )?,
+                trusted_hops: parsed("TRUSTED_HOPS", 0)?,
+            },
             mail: mail()?,
         })
     }

@@ -71,7 +71,12 @@ pub async fn run(options: Options) -> Result<()> {
         worker::Config::default(),
         shutdown.clone(),
     ));
-    let serving = tokio::spawn(web::serve(app.clone(), listener, shutdown.clone()));
+    let serving = tokio::spawn(web::serve(
+        app.clone(),
+        listener,
+        shutdown.clone(),
+        web::Traffic::default(),
+    ));
     let shown = if options.once {
         tokio::select! {
             shown = once(&sandbox, &public_url, &setup_link) => shown,
@@ -108,6 +113,7 @@ fn demo_config(sandbox: &Sandbox, public_url: Url, listener: &TcpListener) -> Re
         thnks_api_url: sandbox.thnks_url().clone(),
         sync_interval: Duration::from_mins(1),
         encryption_keys: format!("demo:{}", STANDARD.encode(key)).into(),
+        traffic: web::Traffic::default(),
         mail: config::mail()?,
     })
 }

@@ -25,7 +25,7 @@ pub async fn serve(with_worker: bool) -> Result<()> {
             shutdown.clone(),
         ))
     });
-    web::serve(app.clone(), listener, shutdown.clone()).await?;
+    web::serve(app.clone(), listener, shutdown.clone(), config.traffic).await?;
     shutdown.cancel();
     if let Some(working) = working {
         working.await??;

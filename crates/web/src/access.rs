@@ -1,6 +1,8 @@
 //! Who gets in: session, portal, role, and that a form is this session's own. One layer per row of the router's table,
 //! so that no handler can forget.
 
+use std::sync::Arc;
+
 use app::App;
 use app::session::{self, Session};
 use axum::body::{Body, Bytes, to_bytes};
@@ -18,6 +20,7 @@ use crate::answer::wants_json;
 use crate::cookies::{self, Name};
 use crate::error::Error;
 use crate::router::{Kind, Who};
+use crate::traffic::{Limits, Peer};
 
 /// The largest form.
 pub const FORM_BYTES: usize = 64 * 1024;
@@ -27,6 +30,8 @@ pub const FORM_BYTES: usize = 64 * 1024;
 pub struct Gate {
     /// Where sessions are.
     pub app: App,
+    /// How many requests there may be.
+    pub limits: Arc<Limits>,
     /// Who may come in.
     pub who: Who,
     /// What the answer is.
@@ -53,6 +58,10 @@ pub async fn admit(
     request: Request,
     next: Next,
 ) -> Result<Response, Error> {
+    let peer = request.extensions().get::<Peer>().copied();
+    gate.limits
+        .take_client(peer, request.headers(), gate.kind)
+        .map_err(Error::TooMany)?;
     if gate.who == Who::Anyone {
         return Ok(next.run(request).await);
     }
@@ -70,6 +79,9 @@ pub async fn admit(
             Ok(Redirect::to("/login").into_response())
         };
     };
+    gate.limits
+        .take_session(session.token_hash(), session.hub_id, gate.kind)
+        .map_err(Error::TooMany)?;
     let portal = params.iter().find(|(name, _)| *name == "hub_id");
     if let Some((_, text)) = portal
         && text.parse() != Ok(session.hub_id)

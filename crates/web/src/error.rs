@@ -4,8 +4,10 @@
 use app::notices::{EmailsFault, TargetFault};
 use app::{connect, events, install, runs, trace};
 use axum::Extension;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+
+use crate::traffic::Refused;
 
 /// Why a request was not answered as it asked.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub enum Error {
     ForeignLink,
     /// Only an owner may do this.
     OwnerNeeded,
+    /// More requests than there may be.
+    TooMany(Refused),
     /// The form is larger than a form is.
     TooLarge,
     /// `from` or `to` is not a day, or they are the wrong way round.
@@ -264,6 +268,14 @@ impl Error {
                 "Nobody can be told this way",
                 sentence.as_str(),
             )
+            .then("/portals", "To your portals"),
+            Self::TooMany(_) => Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_requests",
+                "That was a lot at once",
+                "More requests came from you or from your portal than we take. Nothing was changed by this one.",
+            )
+            .remedied_by(&["Wait a moment and try again."])
             .then("/portals", "To your portals"),
             Self::NobodyToTell => Problem::new(
                 StatusCode::CONFLICT,
@@ -554,7 +566,14 @@ impl IntoResponse for Error {
             tracing::error!(error = cause, "request failed");
         }
         let problem = self.problem();
-        (problem.status, Extension(problem)).into_response()
+        let mut answer = (problem.status, Extension(problem)).into_response();
+        if let Self::TooMany(Refused(wait)) = self {
+            let secs = wait.as_secs() + 1;
+            answer
+                .headers_mut()
+                .insert(header::RETRY_AFTER, secs.into());
+        }
+        answer
     }
 }
 

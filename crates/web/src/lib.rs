@@ -13,7 +13,9 @@ mod handlers;
 pub mod router;
 mod serve;
 mod slow;
+mod traffic;
 mod view;
 
 pub use router::router;
 pub use serve::serve;
+pub use traffic::Traffic;

@@ -1,11 +1,12 @@
 //! The only list of URLs: each with its method, who may come in and what kind of answer it gives. The router is built
 //! from it, and tests walk it, so a route without a row does not exist.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use app::App;
 use axum::Router as Axum;
-use axum::extract::FromRef;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::{Method, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
@@ -23,9 +24,13 @@ use crate::handlers::{
     members, notices, orphans, pause, portals, preflight, reports, rules, runs, session, status,
     trace, webhooks,
 };
+use crate::traffic::{Limits, Traffic};
 
 /// The longest that an answer may take before it begins.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The largest delivery of events.
+const HOOK_BYTES: usize = 1024 * 1024;
 
 /// Who may come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +48,8 @@ pub enum Who {
 pub enum Kind {
     /// A page, or the way to another one.
     Page,
+    /// A step of an install or a sign-in.
+    SignIn,
     /// A file of the portal's data, on record each time.
     Download,
     /// JSON.
@@ -99,15 +106,15 @@ const fn row(
 
 /// Every URL of the service.
 pub const ROUTES: &[Route] = {
-    use Kind::{Data, Download, Events, File, Form, Hook, Page, Probe};
+    use Kind::{Data, Download, Events, File, Form, Hook, Page, Probe, SignIn};
     use Who::{Anyone, Owner, Session};
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
     &[
         row(GET, "/", Anyone, Page, || get(landing::show)),
-        row(GET, "/install", Anyone, Page, || get(install::begin)),
-        row(GET, "/login", Anyone, Page, || get(install::login)),
-        row(GET, "/oauth/callback", Anyone, Page, || {
+        row(GET, "/install", Anyone, SignIn, || get(install::begin)),
+        row(GET, "/login", Anyone, SignIn, || get(install::login)),
+        row(GET, "/oauth/callback", Anyone, SignIn, || {
             get(install::complete)
         }),
         row(GET, "/portals", Session, Page, || get(portals::list)),
@@ -325,7 +332,7 @@ pub const ROUTES: &[Route] = {
             || get(audit::export),
         ),
         row(POST, "/webhooks/hubspot", Anyone, Hook, || {
-            post(webhooks::hubspot)
+            post(webhooks::hubspot).layer(DefaultBodyLimit::max(HOOK_BYTES))
         }),
         row(POST, "/logout", Session, Form, || post(session::end)),
         row(GET, "/healthz", Anyone, Probe, || get(health::process)),
@@ -334,12 +341,14 @@ pub const ROUTES: &[Route] = {
     ]
 };
 
-/// The router of [`ROUTES`]. Streams end when `shutdown` is cancelled.
-pub fn router(app: App, shutdown: CancellationToken) -> Axum {
+/// The router of [`ROUTES`], for so much `traffic`. Streams end when `shutdown` is cancelled.
+pub fn router(app: App, shutdown: CancellationToken, traffic: Traffic) -> Axum {
     let mut router = Axum::new();
+    let limits = Limits::new(traffic);
     for route in ROUTES {
         let gate = Gate {
             app: app.clone(),
+            limits: Arc::clone(&limits),
             who: route.who,
             kind: route.kind,
         };

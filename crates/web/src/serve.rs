@@ -22,6 +22,7 @@ use tower_http::timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer};
 
 use crate::router::router;
 use crate::slow::WriteLimited;
+use crate::traffic::{Peer, Traffic};
 
 /// Time for the whole head of a request; also how long a kept-alive connection may rest.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,13 +41,18 @@ const STOP_WITHIN: Duration = Duration::from_secs(20);
 /// Pause after an accept that failed, for example for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `shutdown` is cancelled, then lets open requests end within 20 s. Streams end at once.
-pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
+/// Serves so much `traffic` until `shutdown` is cancelled, then lets open requests end within 20 s. Streams end at once.
+pub async fn serve(
+    app: App,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+    traffic: Traffic,
+) -> io::Result<()> {
     let service = ServiceBuilder::new()
         .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
         .layer(RequestBodyDeadlineLayer::new(BODY_TOTAL))
         .map_request(|request: Request<_>| request.map(Body::new))
-        .service(router(app, shutdown.clone()));
+        .service(router(app, shutdown.clone(), traffic));
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
@@ -61,9 +67,15 @@ pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken)
             accepted = accept(&listener, &places) => accepted,
         };
         match accepted {
-            Ok((stream, place)) => {
+            Ok((stream, peer, place)) => {
+                let service = ServiceBuilder::new()
+                    .map_request(move |mut request: Request<_>| {
+                        request.extensions_mut().insert(peer);
+                        request
+                    })
+                    .service(service.clone());
                 let stream = TokioIo::new(WriteLimited::new(stream, WRITE_IDLE));
-                let service = TowerToHyperService::new(service.clone());
+                let service = TowerToHyperService::new(service);
                 let connection = builder.serve_connection(stream, service).into_owned();
                 let connection = graceful.watch(connection);
                 tokio::spawn(async move {
@@ -91,11 +103,11 @@ pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken)
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, Peer, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await;
     let place = place.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
+    let (stream, address) = listener.accept().await?;
     // Small answers should not wait for more; where this fails they wait, and that is all.
     let _ = stream.set_nodelay(true);
-    Ok((stream, place))
+    Ok((stream, Peer(address.ip()), place))
 }

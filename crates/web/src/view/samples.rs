@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use app::dashboard::Dashboard;
 use app::portals::PortalSummary;
@@ -34,6 +35,7 @@ use super::runs::{History, RunsPage};
 use super::shell::{Shell, Viewer};
 use crate::assets;
 use crate::error::Error;
+use crate::traffic::Refused;
 
 /// What people, Thnks or HubSpot could send by malice or by chance, all in one text: markup and handlers that would run,
 /// what leaves an attribute, a title or a comment, addresses that are scripts, marks of templates, a spreadsheet's
@@ -672,6 +674,7 @@ fn pages() -> Vec<(String, String)> {
         ("not-found", Error::NotFound),
         ("foreign-form", Error::ForeignForm),
         ("foreign-link", Error::ForeignLink),
+        ("too-many", Error::TooMany(Refused(Duration::from_secs(3)))),
         ("owner-needed", Error::OwnerNeeded),
         ("consent-refused", Error::ConsentRefused),
         ("internal", Error::Panicked),

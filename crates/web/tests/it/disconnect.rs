@@ -59,7 +59,7 @@ async fn disconnecting_signs_everybody_of_the_portal_out_and_says_what_is_left()
     let said = world.get("/?disconnected", "").await;
     assert!(said.body.contains("Your records stay in HubSpot"));
     let untold = world.get("/?disconnected=untold", "").await;
-    assert!(untold.body.contains("HubSpot did not answer"));
+    assert!(untold.body.contains("HubSpot may still list the app"));
     assert!(!world.get("/", "").await.body.contains("Disconnected</h2>"));
 }
 

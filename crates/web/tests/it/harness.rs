@@ -142,7 +142,7 @@ pub async fn world_at(public_url: &str) -> World {
     let shutdown = CancellationToken::new();
     World {
         scratch,
-        router: web::router(app.clone(), shutdown.clone()),
+        router: web::router(app.clone(), shutdown.clone(), traffic()),
         app,
         db,
         shutdown,
@@ -154,6 +154,14 @@ fn bytes(hex: &str) -> Vec<u8> {
         .step_by(2)
         .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
         .collect()
+}
+
+/// More than any test asks.
+pub fn traffic() -> web::Traffic {
+    web::Traffic {
+        requests_per_second: std::num::NonZeroU32::new(100_000).unwrap(),
+        ..web::Traffic::default()
+    }
 }
 
 /// The way to the portal's rows.

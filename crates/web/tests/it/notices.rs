@@ -4,7 +4,7 @@ use app::App;
 use axum::http::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::harness::{Answer, HUB, MEMBER, OTHER, OTHER_HUB, OWNER, World, scope, world};
+use crate::harness::{Answer, HUB, MEMBER, OTHER, OTHER_HUB, OWNER, World, scope, traffic, world};
 
 const PATH: &str = "/portals/1001/settings/notifications";
 const SETTINGS: &str = "&emails=ana%40x.example%0Abo%40x.example&kind=recovered&webhook_url=https%3A%2F%2Fhooks.example%2Fs3cret";
@@ -22,7 +22,7 @@ fn with_notify(app: App, smtp_url: Option<&str>) -> App {
 async fn telling() -> World {
     let mut world = world().await;
     world.app = with_notify(world.app, Some("smtp://127.0.0.1:1"));
-    world.router = web::router(world.app.clone(), world.shutdown.clone());
+    world.router = web::router(world.app.clone(), world.shutdown.clone(), traffic());
     world
 }
 
@@ -169,7 +169,7 @@ async fn what_cannot_be_comes_back_with_the_field_named_and_changes_nothing() {
 async fn an_installation_without_a_mail_server_says_so() {
     let mut world = telling().await;
     world.app = with_notify(world.app, None);
-    world.router = web::router(world.app.clone(), world.shutdown.clone());
+    world.router = web::router(world.app.clone(), world.shutdown.clone(), traffic());
     let page = world.get(PATH, MEMBER.0).await;
     assert!(page.body.contains("E-mail is switched off"));
     post(&world, "", "&emails=ana%40x.example&kind=recovered", false).await;

@@ -240,3 +240,45 @@ async fn an_unknown_address_says_so_to_people_and_to_scripts() {
     assert_eq!(other_method.status, StatusCode::METHOD_NOT_ALLOWED);
     assert!(other_method.header("allow").contains("GET"));
 }
+
+#[tokio::test]
+async fn too_many_requests_are_told_to_wait_and_others_go_on() {
+    let mut world = world().await;
+    let traffic = web::Traffic {
+        requests_per_second: std::num::NonZeroU32::MIN,
+        ..web::Traffic::default()
+    };
+    world.router = web::router(world.app.clone(), world.shutdown.clone(), traffic);
+    let path = format!("/portals/{HUB}/status.json");
+    for _ in 0..10 {
+        assert_eq!(world.get(&path, OWNER.0).await.status, StatusCode::OK);
+    }
+    let refused = world.get(&path, OWNER.0).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
+    assert!(
+        refused.body.contains("\"too_many_requests\""),
+        "{}",
+        refused.body
+    );
+    assert_eq!(refused.header("x-content-type-options"), "nosniff");
+    // The limit is the session's; a page says it in words.
+    assert_eq!(world.get(&path, MEMBER.0).await.status, StatusCode::OK);
+    let page = world.get(&format!("/portals/{HUB}"), OWNER.0).await;
+    assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(page.body.contains("That was a lot at once"));
+    // Load balancers and files are not counted.
+    for _ in 0..200 {
+        assert_eq!(world.get("/healthz", "").await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_of_events_has_its_size() {
+    let world = world().await;
+    let big = "x".repeat(1024 * 1024 + 1);
+    let answer = world
+        .send(&Method::POST, "/webhooks/hubspot", &[], &big)
+        .await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+}

@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{HUB, OWNER, world};
+use crate::harness::{HUB, OWNER, traffic, world};
 
 #[tokio::test]
 async fn a_stream_tells_changes_and_ends_with_the_process() {
@@ -14,6 +14,7 @@ async fn a_stream_tells_changes_and_ends_with_the_process() {
         world.app.clone(),
         listener,
         world.shutdown.clone(),
+        traffic(),
     ));
 
     let mut client = TcpStream::connect(address).await.unwrap();
@@ -46,4 +47,60 @@ async fn read_until(client: &mut TcpStream, seen: &mut String, wanted: &str) {
         assert_ne!(count, 0, "the stream ended before {wanted}: {seen}");
         seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
     }
+}
+
+#[tokio::test]
+async fn half_open_connections_are_closed_while_others_are_served() {
+    const HALF_OPEN: usize = 2_000;
+    let world = world().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(web::serve(
+        world.app.clone(),
+        listener,
+        world.shutdown.clone(),
+        traffic(),
+    ));
+    let mut silent = Vec::new();
+    for n in 0..HALF_OPEN {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        // Half of them say nothing at all, half begin a head and do not end it.
+        if n % 2 == 0 {
+            client
+                .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n")
+                .await
+                .unwrap();
+        }
+        silent.push(client);
+    }
+    let opened = std::time::Instant::now();
+    let closed = tokio::spawn(async move {
+        for client in &mut silent {
+            let mut answer = Vec::new();
+            // A reset is as good an end as any.
+            let _ = client.read_to_end(&mut answer).await;
+        }
+        opened.elapsed()
+    });
+    let mut served = 0;
+    while !closed.is_finished() {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client
+            .write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        served += 1;
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    // The head's time is 10 s; on a busy machine the closing may take some more.
+    let took = closed.await.unwrap();
+    assert!(
+        took.as_secs() >= 5 && served > 50,
+        "{took:?}, {served} served"
+    );
+    world.shutdown.cancel();
+    server.await.unwrap().unwrap();
 }

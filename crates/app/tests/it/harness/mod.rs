@@ -312,7 +312,12 @@ impl World {
             .parse()
             .unwrap();
         let app = self.parts.app(&self.scratch, base.clone());
-        tokio::spawn(web::serve(app, listener, CancellationToken::new()));
+        tokio::spawn(web::serve(
+            app,
+            listener,
+            CancellationToken::new(),
+            web::Traffic::default(),
+        ));
         let target = base.join("webhooks/hubspot").unwrap();
         self.control.set_webhook_target(Some(target.clone()));
         target
