@@ -70,10 +70,15 @@ impl Config {
         let public_url = parsed("PUBLIC_URL", url("http://localhost:3000"))?;
         encrypted("PUBLIC_URL", &public_url)?;
         let hubspot_api_url = parsed("HUBSPOT_API_URL", url("https://api.hubapi.com"))?;
+        let hubspot_authorize_url = parsed(
+            "HUBSPOT_AUTHORIZE_URL",
+            url("https://app.hubspot.com/oauth/authorize"),
+        )?;
         let thnks_api_url = parsed("THNKS_API_URL", url("https://api.thnks.com"))?;
         if public_url.scheme() == "https" {
             // In a production that browsers reach over https, tokens and keys leave over https as well.
             encrypted("HUBSPOT_API_URL", &hubspot_api_url)?;
+            encrypted("HUBSPOT_AUTHORIZE_URL", &hubspot_authorize_url)?;
             encrypted("THNKS_API_URL", &thnks_api_url)?;
         }
         let encryption_keys: SecretString = required("ENCRYPTION_KEYS")?.into();
@@ -95,10 +100,7 @@ impl Config {
                 .map(|_| parsed("HUBSPOT_APP_ID", 0))
                 .transpose()?,
             hubspot_api_url,
-            hubspot_authorize_url: parsed(
-                "HUBSPOT_AUTHORIZE_URL",
-                url("https://app.hubspot.com/oauth/authorize"),
-            )?,
+            hubspot_authorize_url,
             hubspot_rate,
             thnks_api_url,
             sync_interval,

@@ -2,6 +2,7 @@
 //!
 //! Over https their names start with `__Host-`, which browsers accept only with Secure, Path=/ and no Domain.
 
+use axum::http::HeaderName;
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use url::Url;
@@ -54,6 +55,12 @@ pub fn clear(jar: CookieJar, name: Name, public_url: &Url) -> CookieJar {
     cookie.make_removal();
     jar.add(cookie)
 }
+
+/// Tells the browser to forget all that it holds of us.
+pub const CLEAR_SITE_DATA: (HeaderName, &str) = (
+    HeaderName::from_static("clear-site-data"),
+    "\"cache\", \"cookies\", \"storage\"",
+);
 
 fn blank(name: Name, value: String, public_url: &Url) -> Cookie<'static> {
     Cookie::build((name.text(public_url), value))

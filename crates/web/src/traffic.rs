@@ -4,8 +4,8 @@
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::{Arc, Once};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -56,6 +56,7 @@ const FORGET_AFTER: u32 = 4_096;
 pub struct Limits {
     trusted_hops: u8,
     clients: Limit<IpAddr>,
+    hooks: Limit<IpAddr>,
     sign_ins: Limit<IpAddr>,
     sessions: Limit<Vec<u8>>,
     downloads: Limit<Vec<u8>>,
@@ -96,6 +97,8 @@ impl Limits {
         Arc::new(Self {
             trusted_hops: traffic.trusted_hops,
             clients: Limit::new(per_second(10)),
+            // HubSpot sends the events of all portals from few addresses.
+            hooks: Limit::new(per_second(50)),
             sign_ins: Limit::new(every(SIGN_IN_EVERY, SIGN_INS)),
             sessions: Limit::new(per_second(1)),
             downloads: Limit::new(every(DOWNLOAD_EVERY, DOWNLOADS)),
@@ -123,6 +126,9 @@ impl Limits {
             });
         }
         let client = client(peer, headers, self.trusted_hops);
+        if kind == Kind::Hook {
+            return self.hooks.take(&client);
+        }
         self.clients.take(&client)?;
         if kind == Kind::SignIn {
             self.sign_ins.take(&client)?;
@@ -149,6 +155,7 @@ impl Limits {
     fn forget_the_quiet(&self) {
         if self.requests.fetch_add(1, Ordering::Relaxed) % FORGET_AFTER == FORGET_AFTER - 1 {
             self.clients.0.retain_recent();
+            self.hooks.0.retain_recent();
             self.sign_ins.0.retain_recent();
             self.sessions.0.retain_recent();
             self.downloads.0.retain_recent();

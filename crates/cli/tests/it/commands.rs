@@ -49,6 +49,10 @@ async fn over_https_nothing_leaves_in_the_clear_and_no_key_is_for_trials() {
             format!("{GOOD},{}", crate::processes::ENCRYPTION_KEYS),
         ),
         ("HUBSPOT_API_URL", "http://api.example".to_owned()),
+        (
+            "HUBSPOT_AUTHORIZE_URL",
+            "http://app.example/oauth".to_owned(),
+        ),
         ("THNKS_API_URL", "http://10.0.0.7:4020".to_owned()),
     ] {
         let mut command = stage.command(&["serve"]);

@@ -49,13 +49,14 @@ pub async fn submit(
     match disconnect::disconnect_by_owner(&app, &session, &confirm).await {
         Ok(hubspot_told) => {
             let jar = cookies::clear(jar, Name::Session, app.public_url());
+            let forget = cookies::CLEAR_SITE_DATA;
             Ok(if wants_json(&headers) {
                 let answer = json!({"state": "disconnected", "hubspot_told": hubspot_told});
-                (StatusCode::ACCEPTED, jar, Json(answer)).into_response()
+                (StatusCode::ACCEPTED, jar, [forget], Json(answer)).into_response()
             } else if hubspot_told {
-                (jar, Redirect::to("/?disconnected")).into_response()
+                (jar, [forget], Redirect::to("/?disconnected")).into_response()
             } else {
-                (jar, Redirect::to("/?disconnected=untold")).into_response()
+                (jar, [forget], Redirect::to("/?disconnected=untold")).into_response()
             })
         }
         Err(Refused::NotConfirmed) if wants_json(&headers) => Err(Error::NotConfirmed),

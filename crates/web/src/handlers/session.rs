@@ -3,7 +3,6 @@
 use app::{App, session};
 use axum::Form;
 use axum::extract::State;
-use axum::http::HeaderName;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::CookieJar;
 use serde::Deserialize;
@@ -11,12 +10,6 @@ use serde::Deserialize;
 use crate::access::Admitted;
 use crate::cookies::{self, Name};
 use crate::error::Error;
-
-/// Tells the browser to forget what it holds of us.
-const CLEAR_SITE_DATA: (HeaderName, &str) = (
-    HeaderName::from_static("clear-site-data"),
-    "\"cache\", \"cookies\", \"storage\"",
-);
 
 /// The form.
 #[derive(Deserialize)]
@@ -38,5 +31,5 @@ pub async fn end(
     };
     session::end(&app, &session, ended).await?;
     let jar = cookies::clear(jar, Name::Session, app.public_url());
-    Ok((jar, [CLEAR_SITE_DATA], Redirect::to("/")).into_response())
+    Ok((jar, [cookies::CLEAR_SITE_DATA], Redirect::to("/")).into_response())
 }

@@ -40,6 +40,34 @@ async fn a_stream_tells_changes_and_ends_with_the_process() {
     assert!(TcpStream::connect(address).await.is_err());
 }
 
+#[tokio::test]
+async fn a_stream_ends_with_its_session() {
+    let world = world().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(web::serve(
+        world.app.clone(),
+        listener,
+        world.shutdown.clone(),
+        traffic(),
+    ));
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "GET /portals/{HUB}/events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncookie: session={}\r\n\r\n",
+        OWNER.0
+    );
+    client.write_all(head.as_bytes()).await.unwrap();
+    let mut seen = String::new();
+    read_until(&mut client, &mut seen, "event: status").await;
+    let body = format!("csrf_token={}", world.csrf_token(OWNER.0).await);
+    let done = world.post("/logout", OWNER.0, &[], &body).await;
+    assert!(done.header("clear-site-data").contains("\"cookies\""));
+    // Its next look at the session ends it.
+    client.read_to_string(&mut seen).await.unwrap();
+    world.shutdown.cancel();
+    server.await.unwrap().unwrap();
+}
+
 async fn read_until(client: &mut TcpStream, seen: &mut String, wanted: &str) {
     let mut buffer = [0; 4_096];
     while !seen.contains(wanted) {
