@@ -113,6 +113,8 @@ pub async fn list(
             None
         } else if found < limit {
             Some(Count::Exactly(found))
+        } else if is_all_orphans(wanted, &filter) {
+            Some(Count::Exactly(counters.orphans))
         } else if counts {
             Some(Count::MoreThan(limit - 1))
         } else {
@@ -187,6 +189,15 @@ fn counts_by_ledger(wanted: &Wanted, filter: &Filter) -> bool {
         || least.is_some()
         || most.is_some()
         || wanted.order == Order::Lowest
+}
+
+/// Whether it asks for the orphans of all days and nothing else, whose number every page shows.
+fn is_all_orphans(wanted: &Wanted, filter: &Filter) -> bool {
+    let orphans = Filter {
+        link: Some(Link::Orphan),
+        ..Filter::default()
+    };
+    *filter == orphans && wanted.order != Order::Lowest
 }
 
 /// Whether it asks for one thing and days, which an index has in order; otherwise more than a page may be a long way.
