@@ -84,9 +84,17 @@ impl Config {
         let encryption_keys: SecretString = required("ENCRYPTION_KEYS")?.into();
         if public_url.scheme() == "https" && is_for_trials(&encryption_keys) {
             bail!(
-                "ENCRYPTION_KEYS holds a key that is for trials: it is one byte 32 times. Make one as .env.example says, and put it first."
+                "ENCRYPTION_KEYS begins with a key that is for trials: it is one byte 32 times. Make one as .env.example says, and put it first."
             );
         }
+        let traffic = web::Traffic {
+            requests_per_second: parsed(
+                "REQUESTS_PER_SECOND",
+                web::Traffic::default().requests_per_second,
+            )?,
+            // This process speaks no TLS: over https there is a proxy.
+            trusted_hops: parsed("TRUSTED_HOPS", u8::from(public_url.scheme() == "https"))?,
+        };
         Ok(Self {
             database_url: required("DATABASE_URL")?,
             redis_url: required("REDIS_URL")?,
@@ -105,13 +113,7 @@ impl Config {
             thnks_api_url,
             sync_interval,
             encryption_keys,
-            traffic: web::Traffic {
-                requests_per_second: parsed(
-                    "REQUESTS_PER_SECOND",
-                    web::Traffic::default().requests_per_second,
-                )?,
-                trusted_hops: parsed("TRUSTED_HOPS", 0)?,
-            },
+            traffic,
             mail: mail()?,
         })
     }
@@ -135,14 +137,15 @@ fn encrypted(name: &str, url: &Url) -> Result<()> {
     }
 }
 
-/// Whether a key of the ring is one that tests and demonstrations use: the same byte throughout.
+/// Whether the key that seals is one that tests and demonstrations use: the same byte throughout. Those after it only open
+/// what they have sealed before.
 fn is_for_trials(keys: &SecretString) -> bool {
-    keys.expose_secret().split(',').any(|entry| {
-        let encoded = entry.split_once(':').map_or("", |(_, encoded)| encoded);
-        let key = STANDARD.decode(encoded.trim()).unwrap_or_default();
-        key.first()
-            .is_some_and(|first| key.iter().all(|byte| byte == first))
-    })
+    let mut entries = keys.expose_secret().split(',').map(str::trim);
+    let first = entries.find(|entry| !entry.is_empty()).unwrap_or_default();
+    let encoded = first.split_once(':').map_or("", |(_, encoded)| encoded);
+    let key = STANDARD.decode(encoded.trim()).unwrap_or_default();
+    key.first()
+        .is_some_and(|first| key.iter().all(|byte| byte == first))
 }
 
 /// Where `migrate` connects: `MIGRATION_DATABASE_URL`, else `DATABASE_URL`.

@@ -56,10 +56,10 @@ pub fn clear(jar: CookieJar, name: Name, public_url: &Url) -> CookieJar {
     jar.add(cookie)
 }
 
-/// Tells the browser to forget all that it holds of us.
+/// Tells the browser to forget what it holds of us. Not its cookies, which it would forget of the whole domain.
 pub const CLEAR_SITE_DATA: (HeaderName, &str) = (
     HeaderName::from_static("clear-site-data"),
-    "\"cache\", \"cookies\", \"storage\"",
+    "\"cache\", \"storage\"",
 );
 
 fn blank(name: Name, value: String, public_url: &Url) -> Cookie<'static> {

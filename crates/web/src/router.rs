@@ -48,7 +48,7 @@ pub enum Who {
 pub enum Kind {
     /// A page, or the way to another one.
     Page,
-    /// A step of an install or a sign-in.
+    /// The beginning of an install or a sign-in. Its end is no new one: it brings a state that is used once.
     SignIn,
     /// A file of the portal's data, on record each time.
     Download,
@@ -114,7 +114,7 @@ pub const ROUTES: &[Route] = {
         row(GET, "/", Anyone, Page, || get(landing::show)),
         row(GET, "/install", Anyone, SignIn, || get(install::begin)),
         row(GET, "/login", Anyone, SignIn, || get(install::login)),
-        row(GET, "/oauth/callback", Anyone, SignIn, || {
+        row(GET, "/oauth/callback", Anyone, Page, || {
             get(install::complete)
         }),
         row(GET, "/portals", Session, Page, || get(portals::list)),

@@ -2,7 +2,7 @@
 //! away lets everybody in, and several processes together allow as many times more.
 
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Once};
@@ -97,7 +97,7 @@ impl Limits {
         Arc::new(Self {
             trusted_hops: traffic.trusted_hops,
             clients: Limit::new(per_second(10)),
-            // HubSpot sends the events of all portals from few addresses.
+            // HubSpot sends the events of all portals from few addresses; probes come often.
             hooks: Limit::new(per_second(50)),
             sign_ins: Limit::new(every(SIGN_IN_EVERY, SIGN_INS)),
             sessions: Limit::new(per_second(1)),
@@ -114,7 +114,7 @@ impl Limits {
         headers: &HeaderMap,
         kind: Kind,
     ) -> Result<(), Refused> {
-        if matches!(kind, Kind::File | Kind::Probe) {
+        if kind == Kind::File {
             return Ok(());
         }
         self.forget_the_quiet();
@@ -126,7 +126,7 @@ impl Limits {
             });
         }
         let client = client(peer, headers, self.trusted_hops);
-        if kind == Kind::Hook {
+        if matches!(kind, Kind::Hook | Kind::Probe) {
             return self.hooks.take(&client);
         }
         self.clients.take(&client)?;
@@ -177,7 +177,11 @@ fn client(peer: Option<Peer>, headers: &HeaderMap, trusted_hops: u8) -> IpAddr {
     let seen = usize::from(trusted_hops)
         .checked_sub(1)
         .and_then(|before| forwarded.iter().rev().nth(before))
-        .and_then(|address| address.parse().ok());
+        .and_then(|address| {
+            // Some proxies write the port as well.
+            let with_port = || address.parse::<SocketAddr>().ok().map(|seen| seen.ip());
+            address.parse().ok().or_else(with_port)
+        });
     match seen.unwrap_or(peer).to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
@@ -213,6 +217,7 @@ mod tests {
             seen("10.0.0.1", &["8.8.8.8", "203.0.113.9, 10.0.0.2"], 2),
             "203.0.113.9"
         );
+        assert_eq!(seen("10.0.0.1", &["203.0.113.9:4711"], 1), "203.0.113.9");
         assert_eq!(seen("10.0.0.1", &[], 1), "10.0.0.1");
         assert_eq!(seen("10.0.0.1", &["nonsense"], 1), "10.0.0.1");
         assert_eq!(seen("2001:db8:1:2:3:4:5:6", &[], 0), "2001:db8:1:2::");

@@ -205,10 +205,12 @@ async fn store(
     }
     // Whoever comes with fewer permissions must not take any from the portal, unless its owner installs it so.
     let keeps_all = |earlier: &connections::Connection| {
-        earlier
-            .scopes
-            .iter()
-            .all(|held| scopes::has(&grant.scopes, held))
+        // A grant that HubSpot has begun to refuse is no loss.
+        earlier.refusals > 0
+            || earlier
+                .scopes
+                .iter()
+                .all(|held| scopes::has(&grant.scopes, held))
     };
     let is_owners_install = state.purpose == Purpose::Install && role == Role::Owner;
     if is_owners_install || earlier.as_ref().is_none_or(keeps_all) {

@@ -46,7 +46,7 @@ async fn over_https_nothing_leaves_in_the_clear_and_no_key_is_for_trials() {
         ),
         (
             "ENCRYPTION_KEYS",
-            format!("{GOOD},{}", crate::processes::ENCRYPTION_KEYS),
+            format!("{},{GOOD}", crate::processes::ENCRYPTION_KEYS),
         ),
         ("HUBSPOT_API_URL", "http://api.example".to_owned()),
         (

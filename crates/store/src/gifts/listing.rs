@@ -48,8 +48,6 @@ pub enum Lookup {
 
 /// A term is rare that no more rows than this have: as many are read and put in order within some milliseconds.
 const RARE: i64 = 10_000;
-/// Rows of a term that is one word are counted so far, to find the one that leads to the fewest gifts.
-const COMPARED: i64 = 1_000;
 /// The words of a term whose gifts are merged at most.
 const FEW: i32 = 8;
 /// Where all words are common, a page is most likely found among so many gifts of the other filters, of which no more are
@@ -67,7 +65,8 @@ pub async fn lookup(
         return Ok(Lookup::NoWords);
     }
     let most_words = most_words(filter, order);
-    let compared = if filter.terms.len() == 1 { 0 } else { COMPARED };
+    // Terms are compared by how many rows they have; one alone has nothing to be compared with.
+    let compared = if filter.terms.len() == 1 { 0 } else { RARE + 1 };
     let mut best = None;
     for (at, term) in filter.terms.iter().enumerate() {
         // Of the words, one at a time, from one to the next; of the rows as many as it takes to compare.

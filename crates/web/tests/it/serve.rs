@@ -61,7 +61,7 @@ async fn a_stream_ends_with_its_session() {
     read_until(&mut client, &mut seen, "event: status").await;
     let body = format!("csrf_token={}", world.csrf_token(OWNER.0).await);
     let done = world.post("/logout", OWNER.0, &[], &body).await;
-    assert!(done.header("clear-site-data").contains("\"cookies\""));
+    assert!(done.header("clear-site-data").contains("\"storage\""));
     // Its next look at the session ends it.
     client.read_to_string(&mut seen).await.unwrap();
     world.shutdown.cancel();
