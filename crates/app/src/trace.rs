@@ -114,7 +114,7 @@ pub async fn find(
         return Ok(None);
     };
     let status = status::read(&mut tx, scope, &portal).await?;
-    let (events, attempts) = store::attempts::list(&mut tx, scope, id, ATTEMPTS).await?;
+    let (events, attempts) = store::attempts::find_story(&mut tx, scope, id, ATTEMPTS).await?;
     let planned = if gift.counted_at >= app.now() - RECENT {
         portal.next_sync_at
     } else {

@@ -99,7 +99,7 @@ pub struct Event {
 
 /// What happened to one transaction: every status event that was ever seen, in the order in which they happened; and up to
 /// `limit` attempts, the latest first.
-pub async fn list(
+pub async fn find_story(
     conn: &mut Conn,
     scope: PortalScope,
     id: &TransactionId,

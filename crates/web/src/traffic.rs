@@ -56,7 +56,7 @@ const FORGET_AFTER: u32 = 4_096;
 pub struct Limits {
     trusted_hops: u8,
     clients: Limit<IpAddr>,
-    hooks: Limit<IpAddr>,
+    machines: Limit<IpAddr>,
     sign_ins: Limit<IpAddr>,
     sessions: Limit<Vec<u8>>,
     downloads: Limit<Vec<u8>>,
@@ -98,7 +98,7 @@ impl Limits {
             trusted_hops: traffic.trusted_hops,
             clients: Limit::new(per_second(10)),
             // HubSpot sends the events of all portals from few addresses; probes come often.
-            hooks: Limit::new(per_second(50)),
+            machines: Limit::new(per_second(50)),
             sign_ins: Limit::new(every(SIGN_IN_EVERY, SIGN_INS)),
             sessions: Limit::new(per_second(1)),
             downloads: Limit::new(every(DOWNLOAD_EVERY, DOWNLOADS)),
@@ -127,7 +127,7 @@ impl Limits {
         }
         let client = client(peer, headers, self.trusted_hops);
         if matches!(kind, Kind::Hook | Kind::Probe) {
-            return self.hooks.take(&client);
+            return self.machines.take(&client);
         }
         self.clients.take(&client)?;
         if kind == Kind::SignIn {
@@ -155,7 +155,7 @@ impl Limits {
     fn forget_the_quiet(&self) {
         if self.requests.fetch_add(1, Ordering::Relaxed) % FORGET_AFTER == FORGET_AFTER - 1 {
             self.clients.0.retain_recent();
-            self.hooks.0.retain_recent();
+            self.machines.0.retain_recent();
             self.sign_ins.0.retain_recent();
             self.sessions.0.retain_recent();
             self.downloads.0.retain_recent();

@@ -115,12 +115,6 @@ async fn a_session_has_its_members_role_and_ends_with_the_membership() {
     let portal = world.portal(1, "UTC").await;
     let token = [7_u8; 32];
     let mut tx = world.db.begin(portal).await.unwrap();
-    members::upsert(&mut tx, portal, UserId(1), Some("ana@acme.example"), now())
-        .await
-        .unwrap();
-    sessions::insert(&mut tx, portal, &token, UserId(1), now())
-        .await
-        .unwrap();
     sessions::insert(&mut tx, portal, &[8; 32], UserId(2), now())
         .await
         .expect_err("nobody signs in who is no member");

@@ -1,21 +1,26 @@
 //! The accept loop, over a real socket.
 
+use std::net::SocketAddr;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 
-use crate::harness::{HUB, OWNER, traffic, world};
+use crate::harness::{HUB, OWNER, World, traffic, world};
+
+/// Serves the world on a port of its own.
+async fn served(world: &World) -> (SocketAddr, JoinHandle<std::io::Result<()>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (app, shutdown) = (world.app.clone(), world.shutdown.clone());
+    let server = tokio::spawn(web::serve(app, listener, shutdown, traffic()));
+    (address, server)
+}
 
 #[tokio::test]
 async fn a_stream_tells_changes_and_ends_with_the_process() {
     let world = world().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = tokio::spawn(web::serve(
-        world.app.clone(),
-        listener,
-        world.shutdown.clone(),
-        traffic(),
-    ));
+    let (address, server) = served(&world).await;
 
     let mut client = TcpStream::connect(address).await.unwrap();
     let head = format!(
@@ -43,14 +48,7 @@ async fn a_stream_tells_changes_and_ends_with_the_process() {
 #[tokio::test]
 async fn a_stream_ends_with_its_session() {
     let world = world().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = tokio::spawn(web::serve(
-        world.app.clone(),
-        listener,
-        world.shutdown.clone(),
-        traffic(),
-    ));
+    let (address, server) = served(&world).await;
     let mut client = TcpStream::connect(address).await.unwrap();
     let head = format!(
         "GET /portals/{HUB}/events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncookie: session={}\r\n\r\n",
@@ -81,14 +79,7 @@ async fn read_until(client: &mut TcpStream, seen: &mut String, wanted: &str) {
 async fn half_open_connections_are_closed_while_others_are_served() {
     const HALF_OPEN: usize = 2_000;
     let world = world().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = tokio::spawn(web::serve(
-        world.app.clone(),
-        listener,
-        world.shutdown.clone(),
-        traffic(),
-    ));
+    let (address, server) = served(&world).await;
     let mut silent = Vec::new();
     for n in 0..HALF_OPEN {
         let mut client = TcpStream::connect(address).await.unwrap();
