@@ -13,11 +13,12 @@ use domain::trouble::Sign;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use store::connections::{self, Connection};
+use store::portal_keys::Secret;
 use store::{PortalScope, Sealed};
 use uuid::Uuid;
 
-use crate::cipher::Place;
-use crate::{App, Error, notices};
+use crate::cipher::PortalKey;
+use crate::{App, Error, keys, notices};
 
 /// Tokens are refreshed this long before they end, or at half their life when that is shorter.
 const REFRESH_MARGIN: TimeDelta = TimeDelta::minutes(5);
@@ -53,37 +54,25 @@ pub(crate) fn times(expires_in: Duration, now: DateTime<Utc>) -> (DateTime<Utc>,
 
 /// Both tokens, sealed for the portal's connection.
 pub(crate) fn seal_tokens(
-    app: &App,
-    scope: PortalScope,
+    key: &PortalKey,
     access: &SecretString,
     refresh: &SecretString,
 ) -> (Sealed, Sealed) {
-    let row = scope.hub_id().to_string();
     (
-        app.keys.seal(place(scope, "access_token", &row), access),
-        app.keys.seal(place(scope, "refresh_token", &row), refresh),
+        key.seal(Secret::AccessToken, access),
+        key.seal(Secret::RefreshToken, refresh),
     )
 }
 
 /// The portal's refresh token, to revoke it.
-pub(crate) fn open_refresh_token(
+pub(crate) async fn open_refresh_token(
     app: &App,
     scope: PortalScope,
     connection: &Connection,
 ) -> Result<SecretString, Error> {
-    app.keys.open(
-        place(scope, "refresh_token", &scope.hub_id().to_string()),
-        &connection.refresh_token,
-    )
-}
-
-fn place<'a>(scope: PortalScope, column: &'static str, row: &'a str) -> Place<'a> {
-    Place {
-        table: "connections",
-        column,
-        hub_id: scope.hub_id().0,
-        row,
-    }
+    let mut tx = app.db.begin(scope).await?;
+    let key = keys::of_portal(app, &mut tx, scope).await?;
+    key.open(Secret::RefreshToken, &connection.refresh_token)
 }
 
 struct Fixed(SecretString);
@@ -123,15 +112,10 @@ async fn live(
     refused: Option<&SecretString>,
 ) -> Result<SecretString, hubspot::Error> {
     for _ in 0..LOOKS {
-        let connection = find(app, scope)
+        let (connection, access) = find(app, scope)
             .await
             .map_err(unavailable)?
             .ok_or(hubspot::Error::Revoked)?;
-        let row = scope.hub_id().to_string();
-        let access = app
-            .keys
-            .open(place(scope, "access_token", &row), &connection.access_token)
-            .map_err(unavailable)?;
         let now = app.now();
         let is_refused =
             refused.is_some_and(|refused| refused.expose_secret() == access.expose_secret());
@@ -177,7 +161,9 @@ async fn refresh(
     connection: &Connection,
     lease: Uuid,
 ) -> Result<SecretString, hubspot::Error> {
-    let refresh_token = open_refresh_token(app, scope, connection).map_err(unavailable)?;
+    let refresh_token = open_refresh_token(app, scope, connection)
+        .await
+        .map_err(unavailable)?;
     let grant = match app.hubspot.refresh(&refresh_token).await {
         Ok(grant) if grant.hub_id == scope.hub_id() => grant,
         Ok(_) => {
@@ -216,9 +202,11 @@ async fn store_refreshed(
     connection: &Connection,
     grant: &hubspot::Grant,
     old_refresh: &SecretString,
-) -> Result<(), store::Error> {
+) -> Result<(), Error> {
+    let mut tx = app.db.begin(scope).await?;
+    let key = keys::of_portal(app, &mut tx, scope).await?;
     let next_refresh = grant.refresh_token.as_ref().unwrap_or(old_refresh);
-    let (access_token, refresh_token) = seal_tokens(app, scope, &grant.access_token, next_refresh);
+    let (access_token, refresh_token) = seal_tokens(&key, &grant.access_token, next_refresh);
     let (refresh_at, expires_at) = times(grant.expires_in, app.now());
     let scopes = if grant.scopes.is_empty() {
         &connection.scopes
@@ -232,9 +220,8 @@ async fn store_refreshed(
         expires_at,
         scopes,
     };
-    let mut tx = app.db.begin(scope).await?;
     let kept = connections::save_refreshed(&mut tx, scope, connection.generation, &row).await?;
-    tx.commit().await?;
+    tx.commit().await.map_err(store::Error::from)?;
     if !kept {
         tracing::warn!(portal.id = %scope.hub_id(), "tokens were refreshed while a new install stored others");
     }
@@ -297,9 +284,15 @@ async fn lose_authorization(
     notices::note(app, tx, scope, Sign::Lost, now).await
 }
 
-async fn find(app: &App, scope: PortalScope) -> Result<Option<Connection>, store::Error> {
+/// The portal's grant and its access token.
+async fn find(app: &App, scope: PortalScope) -> Result<Option<(Connection, SecretString)>, Error> {
     let mut tx = app.db.begin(scope).await?;
-    connections::find(&mut tx, scope).await
+    let Some(connection) = connections::find(&mut tx, scope).await? else {
+        return Ok(None);
+    };
+    let key = keys::of_portal(app, &mut tx, scope).await?;
+    let access = key.open(Secret::AccessToken, &connection.access_token)?;
+    Ok(Some((connection, access)))
 }
 
 fn unavailable(error: impl std::error::Error) -> hubspot::Error {

@@ -3,11 +3,11 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use store::PortalScope;
+use store::portal_keys::Secret;
 use store::thnks_connections::ThnksConnection;
 
-use crate::cipher::Place;
 use crate::session::Session;
-use crate::{App, install};
+use crate::{App, install, keys};
 
 /// Why a key was not stored.
 #[derive(Debug, thiserror::Error)]
@@ -57,11 +57,10 @@ pub async fn connect(app: &App, session: &Session, key: &SecretString) -> Result
         return Err(Error::IntegrationDisabled);
     }
     let (scope, now) = (*session.scope(), app.now());
-    let sealed = app
-        .keys
-        .seal(api_key_place(scope, &scope.hub_id().to_string()), &key);
     let mut tx = app.db.begin(scope).await?;
     store::runs::lock(&mut tx, scope).await?;
+    let portal_key = keys::of_portal(app, &mut tx, scope).await?;
+    let sealed = portal_key.seal(Secret::ThnksKey, &key);
     if is_another(&mut tx, scope, &organization.id).await? {
         return Err(Error::OtherOrganization);
     }
@@ -94,14 +93,4 @@ pub(crate) async fn is_another(
 ) -> Result<bool, store::Error> {
     let known = store::thnks_connections::find_organization_id(tx, scope).await?;
     Ok(known.is_some_and(|known| known != organization_id))
-}
-
-/// Where a portal's Thnks key belongs.
-pub(crate) fn api_key_place(scope: PortalScope, row: &str) -> Place<'_> {
-    Place {
-        table: "thnks_connections",
-        column: "api_key",
-        hub_id: scope.hub_id().0,
-        row,
-    }
 }

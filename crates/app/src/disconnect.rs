@@ -73,7 +73,7 @@ pub async fn disconnect(app: &App, scope: PortalScope, actor: &str) -> Result<bo
         told = false;
         // The app stays listed in HubSpot, but its access ends. A token that does not open any more must not keep the
         // portal connected.
-        if let Ok(refresh_token) = access::open_refresh_token(app, scope, connection)
+        if let Ok(refresh_token) = access::open_refresh_token(app, scope, connection).await
             && let Err(error) = app.hubspot.revoke(&refresh_token).await
         {
             tracing::warn!(portal.id = %scope.hub_id(), %error, "a grant could not be revoked");

@@ -15,10 +15,10 @@ use domain::{RecordId, Transaction, TransactionId, phone, record, search, text};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use store::erasure::{self, Wiped};
+use store::portal_keys::Secret;
 use store::{PortalScope, Sealed, Tx};
 
-use crate::cipher::Place;
-use crate::{App, Error, tokens};
+use crate::{App, Error, keys, tokens};
 
 /// Erasures carried out in one call.
 const BATCH: i64 = 20;
@@ -233,7 +233,8 @@ impl Tombstones {
         let Some(sealed) = erasure::find_key(tx, scope).await? else {
             return Ok(None);
         };
-        let secret = app.keys.open(place(scope, &row(scope)), &Sealed(sealed))?;
+        let key = keys::of_portal(app, tx, scope).await?;
+        let secret = key.open(Secret::TombstoneKey, &Sealed(sealed))?;
         Ok(Some(Self::new(scope, &secret)))
     }
 
@@ -242,7 +243,8 @@ impl Tombstones {
             return Ok(known);
         }
         let secret = SecretString::from(tokens::random());
-        let sealed = app.keys.seal(place(scope, &row(scope)), &secret);
+        let key = keys::of_portal(app, tx, scope).await?;
+        let sealed = key.seal(Secret::TombstoneKey, &secret);
         erasure::save_key(tx, scope, &sealed.0).await?;
         Ok(Self::new(scope, &secret))
     }
@@ -287,19 +289,6 @@ impl Tombstones {
         let by_identifier = hit.iter().filter_map(|hash| by_hash.get(hash)).flatten();
         Ok(by_identifier.cloned().chain(known).collect())
     }
-}
-
-fn place(scope: PortalScope, row: &str) -> Place<'_> {
-    Place {
-        table: "portals",
-        column: "erasure_key",
-        hub_id: scope.hub_id().0,
-        row,
-    }
-}
-
-fn row(scope: PortalScope) -> String {
-    scope.hub_id().to_string()
 }
 
 #[cfg(test)]

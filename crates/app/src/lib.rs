@@ -21,6 +21,7 @@ pub mod events;
 pub mod failures;
 pub mod gifts;
 pub mod install;
+pub mod keys;
 pub mod members;
 pub mod notices;
 pub mod operator;

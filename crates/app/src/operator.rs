@@ -37,7 +37,7 @@ pub async fn add_organization(app: &App, new: &NewOrganization<'_>) -> Result<Ur
     let sealed = app.keys.seal(api_key_place(&id.to_string()), new.api_key);
     let mut tx = app.db.begin_unscoped().await?;
     store::organizations::insert(&mut tx, id, new.name, &sealed, now).await?;
-    store::organizations::insert_setup_link(&mut tx, &link, now).await?;
+    store::organizations::insert_setup_link(&mut tx, &link, app.keys.first_id(), now).await?;
     tx.commit().await.map_err(store::Error::from)?;
     let mut url = app.config.public_url.clone();
     url.set_path("/install");

@@ -4,13 +4,15 @@
 use chrono::TimeDelta;
 use domain::{HubId, Transaction, UserId, scopes};
 use secrecy::SecretString;
-use store::PortalScope;
 use store::connections::Grant;
+use store::portal_keys::Secret;
 use store::portals::{AccountDetails, AssociationType, AssociationTypes};
 use store::thnks_connections::ThnksConnection;
 use store::transactions::LedgerRow;
+use store::{PortalScope, Sealed};
 
-use crate::{App, Error, access, connect, erase, tokens};
+use crate::cipher::Place;
+use crate::{App, Error, access, erase, keys, tokens};
 
 /// Longer than any bench: nothing is refreshed.
 const TOKEN_LIFE: TimeDelta = TimeDelta::days(30);
@@ -24,24 +26,6 @@ pub async fn insert_idle_portal(
 ) -> Result<(), Error> {
     let (scope, now) = (PortalScope::from_grant(hub_id), app.now());
     let token = SecretString::from("no token of HubSpot's");
-    let (access_token, refresh_token) = access::seal_tokens(app, scope, &token, &token);
-    let granted: Vec<String> = scopes::REQUIRED.map(str::to_owned).into();
-    let grant = Grant {
-        access_token: &access_token,
-        refresh_token: &refresh_token,
-        refresh_at: now + TOKEN_LIFE,
-        expires_at: now + TOKEN_LIFE,
-        scopes: &granted,
-    };
-    let row = hub_id.to_string();
-    let api_key = app
-        .keys
-        .seal(connect::api_key_place(scope, &row), thnks_key);
-    let connection = ThnksConnection {
-        api_key: &api_key,
-        organization_id: None,
-        organization_name: None,
-    };
     let details = AccountDetails {
         ui_domain: "app.hubspot.com".into(),
         time_zone: "UTC".into(),
@@ -56,6 +40,20 @@ pub async fn insert_idle_portal(
     };
     let mut tx = app.db.begin(scope).await?;
     store::portals::upsert(&mut tx, scope, None, &details, now).await?;
+    let key = keys::of_portal(app, &mut tx, scope).await?;
+    let (access_token, refresh_token) = access::seal_tokens(&key, &token, &token);
+    let grant = Grant {
+        access_token: &access_token,
+        refresh_token: &refresh_token,
+        refresh_at: now + TOKEN_LIFE,
+        expires_at: now + TOKEN_LIFE,
+        scopes: &scopes::REQUIRED.map(str::to_owned),
+    };
+    let connection = ThnksConnection {
+        api_key: &key.seal(Secret::ThnksKey, thnks_key),
+        organization_id: None,
+        organization_name: None,
+    };
     store::connections::upsert(&mut tx, scope, &grant).await?;
     store::thnks_connections::upsert(&mut tx, scope, &connection, now).await?;
     store::portals::save_object(&mut tx, scope, "2-1", &types).await?;
@@ -63,6 +61,35 @@ pub async fn insert_idle_portal(
     store::portals::save_backfilled(&mut tx, scope, now).await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(())
+}
+
+/// Every secret that an installed portal has, with its text sealed as it was before portals had keys.
+pub async fn seal_as_before(app: &App, scope: PortalScope) -> Result<Vec<(Secret, Sealed)>, Error> {
+    let mut tx = app.db.begin(scope).await?;
+    let key = keys::of_portal(app, &mut tx, scope).await?;
+    let secrets = store::portal_keys::list_secrets(&mut tx, scope).await?;
+    secrets
+        .into_iter()
+        .map(|(secret, sealed)| {
+            let text = key.open(secret, &sealed)?;
+            let (table, column) = secret.column();
+            let place = Place {
+                table,
+                column,
+                hub_id: scope.hub_id().0,
+                row: &scope.hub_id().to_string(),
+            };
+            Ok((secret, app.keys.seal(place, &text)))
+        })
+        .collect()
+}
+
+/// The name of the portal's key; made when it has none.
+pub async fn portal_key_id(app: &App, scope: PortalScope) -> Result<String, Error> {
+    let mut tx = app.db.begin(scope).await?;
+    let id = keys::of_portal(app, &mut tx, scope).await?.id().to_owned();
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(id)
 }
 
 /// Signs a person in who owns the portal; the cookie's token.

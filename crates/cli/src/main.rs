@@ -3,6 +3,7 @@
 mod config;
 mod demo;
 mod healthcheck;
+mod keys;
 mod logging;
 mod org;
 mod run;
@@ -55,6 +56,9 @@ enum Command {
     /// Runs
     #[command(subcommand)]
     Run(run::Command),
+    /// The keys of ENCRYPTION_KEYS
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// End a portal's connection: uninstall at HubSpot, destroy tokens, keep data
     Disconnect {
         /// The portal
@@ -78,6 +82,7 @@ async fn main() -> ExitCode {
         Command::Healthcheck { part } => healthcheck::run(part).await,
         Command::Org(command) => org::run(command).await,
         Command::Run(command) => return ended(run::run(command).await),
+        Command::Keys(command) => keys::run(command).await,
         Command::Disconnect { portal } => org::disconnect(portal).await,
     };
     ended(done.map(|()| ExitCode::SUCCESS))

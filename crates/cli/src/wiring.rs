@@ -75,9 +75,13 @@ fn notify(config: &Config) -> Result<notify::Client> {
     })
 }
 
-/// The same, and a database that answers with the right schema.
+/// The same, and a database that answers with the right schema and was sealed with these keys.
 pub async fn checked_app(config: &Config) -> Result<(App, Redis)> {
     let (app, redis) = self::app(config)?;
     app.check().await.context("DATABASE_URL")?;
+    app::keys::check(&app).await.map_err(|error| match error {
+        app::keys::Unfit::Internal(error) => anyhow::Error::new(error).context("DATABASE_URL"),
+        unfit => anyhow::Error::new(unfit).context("ENCRYPTION_KEYS"),
+    })?;
     Ok((app, redis))
 }

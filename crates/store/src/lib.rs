@@ -18,8 +18,10 @@ pub mod hubspot_events;
 pub mod install_states;
 pub mod members;
 pub mod notices;
+pub mod operator_keys;
 pub mod organizations;
 pub mod pipelines;
+pub mod portal_keys;
 pub mod portals;
 pub mod rejected_rows;
 pub mod remedies;
@@ -43,3 +45,11 @@ pub use scope::PortalScope;
 /// A secret after sealing: what the database sees of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed(pub Vec<u8>);
+
+impl Sealed {
+    /// The name of the key that sealed it, which stands in the bytes (`app::cipher` has their layout).
+    pub fn key_id(&self) -> Option<&str> {
+        let id_len = usize::from(*self.0.get(1)?);
+        std::str::from_utf8(self.0.get(2..2 + id_len)?).ok()
+    }
+}

@@ -9,12 +9,15 @@ static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
 /// What the app's role may do with each table; append-only ones have no UPDATE and no DELETE.
 const RIGHTS: &[(&str, &str)] = &[
-    ("organizations", "SELECT, INSERT"),
+    ("organizations", "SELECT, INSERT, UPDATE"),
     ("setup_links", "SELECT, INSERT, UPDATE"),
     ("install_states", "SELECT, INSERT, DELETE"),
     ("portals", "SELECT, INSERT, UPDATE"),
     ("members", "SELECT, INSERT, UPDATE, DELETE"),
     ("connections", "SELECT, INSERT, UPDATE, DELETE"),
+    ("portal_keys", "SELECT, INSERT, UPDATE, DELETE"),
+    ("key_uses", "SELECT, INSERT, DELETE"),
+    ("key_checks", "SELECT, INSERT"),
     ("thnks_connections", "SELECT, INSERT, UPDATE, DELETE"),
     ("sessions", "SELECT, INSERT, UPDATE, DELETE"),
     ("audit", "SELECT, INSERT"),

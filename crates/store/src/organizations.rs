@@ -83,19 +83,22 @@ pub async fn find_api_key(
     Ok(row.map(|row| (row.name, Sealed(row.api_key))))
 }
 
-/// Adds a setup link.
+/// Adds a setup link that bears the signature of the operator's key `signed_by`.
 pub async fn insert_setup_link(
     conn: &mut Conn,
     link: &SetupLink,
+    signed_by: &str,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     sqlx::query!(
-        "INSERT INTO setup_links (link_id, organization_id, bound_to, expires_at, created_at) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO setup_links (link_id, organization_id, bound_to, expires_at, created_at, signed_by)
+         VALUES ($1, $2, $3, $4, $5, $6)",
         link.id,
         link.organization_id.0,
         link.bound_to.map(|hub_id| hub_id.0),
         link.expires_at,
-        now
+        now,
+        signed_by
     )
     .execute(conn)
     .await?;

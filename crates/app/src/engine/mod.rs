@@ -26,6 +26,7 @@ use futures::{FutureExt, Stream, StreamExt, stream};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use store::portal_keys::Secret;
 use store::portals::AssociationTypes;
 use store::runs::{self, Claim, Claimed};
 use store::{PortalScope, Tx};
@@ -34,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::pull::RECENT;
 use crate::account::Counts;
-use crate::{App, access, connect};
+use crate::{App, access, keys};
 
 /// How long a run may work before another one gets its turn.
 const SLICE: Duration = Duration::from_secs(10);
@@ -359,10 +360,8 @@ async fn api_key(app: &App, scope: PortalScope) -> Result<SecretString, Stop> {
     let Some(sealed) = sealed else {
         return Err(Stop::Needs(vec![settle::thnks_key_missing()]));
     };
-    Ok(app.keys.open(
-        connect::api_key_place(scope, &scope.hub_id().to_string()),
-        &sealed,
-    )?)
+    let key = keys::of_portal(app, &mut tx, scope).await?;
+    Ok(key.open(Secret::ThnksKey, &sealed)?)
 }
 
 fn count(len: usize) -> i64 {

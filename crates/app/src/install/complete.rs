@@ -6,12 +6,14 @@ use serde_json::json;
 use store::install_states::{InstallState, Purpose};
 use store::members::Role;
 use store::organizations::SetupLink;
+use store::portal_keys::Secret;
 use store::portals::AccountDetails;
 use store::thnks_connections::ThnksConnection;
 use store::{PortalScope, connections};
 
 use super::{Callback, Completed, Error, begin_work, hex, take_state, usable, verifier_place};
-use crate::{App, access, connect, tokens};
+use crate::cipher::PortalKey;
+use crate::{App, access, connect, keys, tokens};
 
 /// Finishes an authorization: checks the state, exchanges the code, and stores portal, grant, person and session in one
 /// transaction. With a setup link Thnks is connected and the backfill asked for as well.
@@ -185,8 +187,6 @@ async fn store(
     let Some(refresh_token) = &grant.refresh_token else {
         return Err(unreadable("the grant has no refresh token"));
     };
-    let (access_token, refresh_token) =
-        access::seal_tokens(app, scope, &grant.access_token, refresh_token);
     let (refresh_at, expires_at) = access::times(grant.expires_in, now);
     let session_token = tokens::random();
 
@@ -198,6 +198,9 @@ async fn store(
     let was_disconnected = known.is_some_and(|portal| portal.disconnected_at.is_some());
     let organization_id = offer.map(|offer| offer.link.organization_id);
     store::portals::upsert(&mut tx, scope, organization_id, details, now).await?;
+    let key = keys::of_portal(app, &mut tx, scope).await?;
+    let (access_token, refresh_token) =
+        access::seal_tokens(&key, &grant.access_token, refresh_token);
     let email = person.email.as_deref();
     let role = store::members::upsert(&mut tx, scope, person.user_id, email, now).await?;
     if was_disconnected && state.purpose == Purpose::Login && role != Role::Owner {
@@ -232,7 +235,7 @@ async fn store(
             // Whose key it is cannot be told now, and one that works is there.
             return Err(Error::ThnksUnavailable);
         }
-        take_offer(app, &mut tx, scope, offer).await?;
+        take_offer(app, &mut tx, scope, &key, offer).await?;
     }
     let actor = format!("user:{}", person.user_id);
     // Signing in to a portal that works asks for nothing.
@@ -267,6 +270,7 @@ async fn take_offer(
     app: &App,
     tx: &mut store::Tx,
     scope: PortalScope,
+    key: &PortalKey,
     offer: &Offer,
 ) -> Result<(), Error> {
     let now = app.now();
@@ -278,11 +282,8 @@ async fn take_offer(
     {
         return Err(Error::OtherOrganization);
     }
-    let row = scope.hub_id().to_string();
     let connection = ThnksConnection {
-        api_key: &app
-            .keys
-            .seal(connect::api_key_place(scope, &row), &offer.key),
+        api_key: &key.seal(Secret::ThnksKey, &offer.key),
         organization_id: offer.thnks_id.as_deref(),
         organization_name: Some(&offer.name),
     };

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::settings::signing_secrets;
 use crate::portals::PortalSummary;
-use crate::{App, Error};
+use crate::{App, Error, keys};
 
 /// How long an attempt is one worker's: twice as long as the longest letter takes.
 const LEASE: TimeDelta = TimeDelta::minutes(1);
@@ -149,7 +149,10 @@ async fn call(
     url: &Url,
 ) -> Result<Result<(), notify::Error>, Error> {
     let at = app.now();
-    let secrets = signing_secrets(app, scope, settings, at)?;
+    let mut tx = app.db.begin(scope).await?;
+    let key = keys::of_portal(app, &mut tx, scope).await?;
+    drop(tx);
+    let secrets = signing_secrets(&key, settings, at)?;
     let body = payload(app, scope, leased).to_string();
     let call = Call {
         url,

@@ -6,13 +6,14 @@ use domain::text;
 pub use notify::TargetFault;
 use secrecy::SecretString;
 use serde_json::json;
+use store::Sealed;
 use store::notices::{Delivery, Settings};
-use store::{PortalScope, Sealed};
+use store::portal_keys::Secret;
 
 use super::{host, sends_mail, targets};
-use crate::cipher::Place;
+use crate::cipher::PortalKey;
 use crate::session::Session;
-use crate::{App, Error};
+use crate::{App, Error, keys};
 
 /// Addresses at most.
 const EMAILS: usize = 10;
@@ -113,7 +114,6 @@ pub async fn load(app: &App, session: &Session) -> Result<Overview, Error> {
     let mut tx = app.db.begin(scope).await?;
     let settings = store::notices::find_settings(&mut tx, scope).await?;
     let deliveries = store::notices::list_latest(&mut tx, scope, LISTED).await?;
-    drop(tx);
     let is_set = settings.is_some();
     let settings = settings.unwrap_or_else(|| Settings {
         emails: session
@@ -127,10 +127,14 @@ pub async fn load(app: &App, session: &Session) -> Result<Overview, Error> {
         secret: None,
         former_secret: None,
     });
-    let secret = settings.secret.as_ref().filter(|_| session.is_owner());
-    let secret = secret
-        .map(|sealed| open_secret(app, scope, SECRET, sealed))
-        .transpose()?;
+    let secret = match settings.secret.filter(|_| session.is_owner()) {
+        None => None,
+        Some(sealed) => {
+            let key = keys::of_portal(app, &mut tx, scope).await?;
+            Some(key.open(Secret::WebhookSecret, &sealed)?)
+        }
+    };
+    drop(tx);
     let former = settings.former_secret.map(|(_, until)| until);
     Ok(Overview {
         is_set,
@@ -157,8 +161,8 @@ pub async fn save(app: &App, session: &Session, entered: &Entered) -> Result<(),
     let url = webhook_url.as_deref();
     store::notices::save_settings(&mut tx, scope, &emails, &entered.kinds, url, now).await?;
     if url.is_some() && before.is_none_or(|before| before.secret.is_none()) {
-        let sealed = new_secret(app, scope);
-        store::notices::save_secret(&mut tx, scope, &sealed, None, now).await?;
+        let key = keys::of_portal(app, &mut tx, scope).await?;
+        store::notices::save_secret(&mut tx, scope, &new_secret(&key), None, now).await?;
     }
     let detail = json!({"emails": emails.len(), "kinds": entered.kinds, "webhook": url.is_some()});
     store::audit::insert(&mut tx, scope, &actor, "notices.change", &detail, now).await?;
@@ -174,15 +178,22 @@ pub async fn renew_secret(app: &App, session: &Session) -> Result<(), Error> {
     let Some(settings) = store::notices::find_settings(&mut tx, scope).await? else {
         return Ok(());
     };
+    let key = keys::of_portal(app, &mut tx, scope).await?;
     let former = settings
         .secret
         .map(|sealed| {
-            let text = open_secret(app, scope, SECRET, &sealed)?;
-            Ok::<_, Error>(seal_secret(app, scope, FORMER_SECRET, &text))
+            let text = key.open(Secret::WebhookSecret, &sealed)?;
+            Ok::<_, Error>(key.seal(Secret::FormerWebhookSecret, &text))
         })
         .transpose()?;
-    let sealed = new_secret(app, scope);
-    store::notices::save_secret(&mut tx, scope, &sealed, former.as_ref(), now + FORMER).await?;
+    store::notices::save_secret(
+        &mut tx,
+        scope,
+        &new_secret(&key),
+        former.as_ref(),
+        now + FORMER,
+    )
+    .await?;
     store::audit::insert(&mut tx, scope, &actor, "notices.secret", &json!({}), now).await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(())
@@ -247,52 +258,27 @@ fn read(app: &App, entered: &Entered) -> Result<(Vec<String>, Option<String>), R
 
 /// The secrets that a call is signed with now.
 pub(super) fn signing_secrets(
-    app: &App,
-    scope: PortalScope,
+    key: &PortalKey,
     settings: &Settings,
     now: DateTime<Utc>,
 ) -> Result<Vec<notify::Secret>, Error> {
     let former = settings.former_secret.as_ref();
     let former = former.filter(|(_, until)| *until > now);
-    let current = settings.secret.as_ref().map(|sealed| (SECRET, sealed));
+    let current = settings
+        .secret
+        .as_ref()
+        .map(|sealed| (Secret::WebhookSecret, sealed));
     let sealed = current
         .into_iter()
-        .chain(former.map(|(sealed, _)| (FORMER_SECRET, sealed)));
+        .chain(former.map(|(sealed, _)| (Secret::FormerWebhookSecret, sealed)));
     let mut secrets = Vec::new();
-    for (column, sealed) in sealed {
-        let text = open_secret(app, scope, column, sealed)?;
+    for (secret, sealed) in sealed {
+        let text = key.open(secret, sealed)?;
         secrets.extend(notify::Secret::from_text(text));
     }
     Ok(secrets)
 }
 
-const SECRET: &str = "webhook_secret";
-const FORMER_SECRET: &str = "former_secret";
-
-fn new_secret(app: &App, scope: PortalScope) -> Sealed {
-    seal_secret(app, scope, SECRET, notify::Secret::random().text())
-}
-
-fn seal_secret(app: &App, scope: PortalScope, column: &'static str, text: &SecretString) -> Sealed {
-    let row = scope.hub_id().to_string();
-    app.keys.seal(place(scope, column, &row), text)
-}
-
-fn open_secret(
-    app: &App,
-    scope: PortalScope,
-    column: &'static str,
-    sealed: &Sealed,
-) -> Result<SecretString, Error> {
-    let row = scope.hub_id().to_string();
-    app.keys.open(place(scope, column, &row), sealed)
-}
-
-fn place<'a>(scope: PortalScope, column: &'static str, row: &'a str) -> Place<'a> {
-    Place {
-        table: "notice_settings",
-        column,
-        hub_id: scope.hub_id().0,
-        row,
-    }
+fn new_secret(key: &PortalKey) -> Sealed {
+    key.seal(Secret::WebhookSecret, notify::Secret::random().text())
 }

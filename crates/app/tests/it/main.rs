@@ -14,6 +14,7 @@ mod faults;
 mod grants;
 mod harness;
 mod install;
+mod keys;
 mod leases;
 mod matching;
 mod members;

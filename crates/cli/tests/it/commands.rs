@@ -185,6 +185,55 @@ async fn a_run_is_started_watched_and_accounted_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keys_are_moved_while_all_run_and_one_that_is_needed_cannot_be_taken_out() {
+    const NEW: &str = "new:SGVsbG8sIHRoaXMgaXMgYSBrZXkgb2YgMzIgYnl0ZXM=";
+    let old = crate::processes::ENCRYPTION_KEYS;
+    let both = format!("{NEW},{old}");
+    let stage = Stage::set(20).await;
+    let _worker = stage.worker();
+    stage.install().await;
+    stage.wait_for_the_end().await;
+    let with = |keys: &str, arguments: &[&str]| {
+        let done = stage
+            .command(arguments)
+            .env("ENCRYPTION_KEYS", keys)
+            .output()
+            .unwrap();
+        let words = [done.stdout, done.stderr].concat();
+        (done.status.success(), String::from_utf8(words).unwrap())
+    };
+    for arguments in [["serve"].as_slice(), &["work"], &["keys", "rotate"]] {
+        let (started, words) = with(NEW, arguments);
+        assert!(!started, "{words}");
+        assert_eq!(words.lines().count(), 1, "{words}");
+        assert!(words.contains("the key test is missing"), "{words}");
+        assert!(words.contains("1 portals and 1 organizations"), "{words}");
+    }
+    let (well, words) = with(NEW, &["keys", "check"]);
+    assert!(!well && words.contains("does not open: portal"), "{words}");
+    let (well, words) = with(&both, &["keys", "check"]);
+    assert!(well && words.contains("test  opens: 1 portals"), "{words}");
+
+    let (moved, words) = with(&both, &["keys", "rotate"]);
+    assert!(moved, "{words}");
+    assert!(
+        words.contains("1 portals and 1 organizations moved"),
+        "{words}"
+    );
+    let (well, words) = with(NEW, &["keys", "check"]);
+    assert!(
+        well && words.contains("new  seals and opens: 1 portals, 1 organizations"),
+        "{words}"
+    );
+    // Another key of the same name is not taken for it.
+    let (started, words) = with(&NEW.replace("SGVs", "AGVs"), &["serve"]);
+    assert!(
+        !started && words.contains("the key new is not the one"),
+        "{words}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_link_does_not_install_and_organizations_are_listed() {
     let stage = Stage::set(10).await;
     let link = stage.setup_link();

@@ -5,7 +5,7 @@ use sqlx::Row;
 use crate::harness::world;
 
 /// Tables that belong to no portal, each with the reason.
-const NOT_TENANT: [(&str, &str); 9] = [
+const NOT_TENANT: [(&str, &str); 11] = [
     ("_sqlx_migrations", "the schema's own"),
     ("organizations", "the operator's"),
     ("setup_links", "the operator's"),
@@ -14,6 +14,8 @@ const NOT_TENANT: [(&str, &str); 9] = [
         "sessions",
         "found by the token's hash, before the portal is known",
     ),
+    ("key_uses", "numbers and names of keys, for the operator"),
+    ("key_checks", "the operator's"),
     ("run_queue", "ids and times for the dispatcher"),
     (
         "hubspot_events",

@@ -150,11 +150,16 @@ pub async fn with(change: impl FnOnce(&mut sandbox::Config)) -> World {
 
 impl Parts {
     fn app(&self, scratch: &ScratchDatabase, public_url: Url) -> App {
+        let keys = SecretString::from(format!("one:{}=", "A".repeat(43)));
+        self.app_with(scratch, public_url, KeyRing::parse(&keys).unwrap())
+    }
+
+    fn app_with(&self, scratch: &ScratchDatabase, public_url: Url, keys: KeyRing) -> App {
         App::new(
             scratch.db(),
             self.hubspot.clone(),
             self.thnks.clone(),
-            KeyRing::parse(&SecretString::from(format!("one:{}=", "A".repeat(43)))).unwrap(),
+            keys,
             app::Config {
                 public_url,
                 sync_interval: TimeDelta::hours(1),
@@ -184,6 +189,12 @@ impl World {
         if let Some(sandbox) = self.sandbox.take() {
             sandbox.shutdown().await;
         }
+    }
+
+    /// The same service, started with other keys.
+    pub fn app_with(&self, keys: KeyRing) -> App {
+        let public_url = self.app.public_url().clone();
+        self.parts.app_with(&self.scratch, public_url, keys)
     }
 
     // Time.

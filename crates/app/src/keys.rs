@@ -1,0 +1,335 @@
+//! The operator's keys and what hangs on them: looked at when a process starts, moved to another key while all are running.
+//!
+//! A rotation in three steps, none of which interrupts anything: put the new key behind the old one and restart every
+//! process; put it first and restart; `keys rotate`. Then nothing hangs on the old one any more, and it can go.
+
+use secrecy::ExposeSecret;
+use serde_json::json;
+use store::operator_keys::{self, KeyUse};
+use store::{PortalScope, Tx, portal_keys};
+
+use crate::cipher::{Place, PortalKey};
+use crate::{App, Error, operator};
+
+/// What every key has sealed once, to be known by it.
+const KNOWN: &str = "thnks-hubspot";
+/// Portals that are listed at a time.
+const LISTED: i64 = 500;
+
+/// Why the keys of the environment do not do for the database.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfit {
+    /// Something hangs on a key that is not there.
+    #[error("{0}")]
+    Missing(Missing),
+    /// A key has the name of one that was used here, and is another.
+    #[error(
+        "the key {0} is not the one of this name that sealed what is in the database: put that one back, or give this one another name"
+    )]
+    Other(String),
+    /// The database failed.
+    #[error(transparent)]
+    Internal(#[from] Error),
+}
+
+impl From<store::Error> for Unfit {
+    fn from(error: store::Error) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+/// A key that is missing, and what cannot be read without it.
+#[derive(Debug)]
+pub struct Missing(KeyUse);
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let KeyUse {
+            key_id,
+            portals,
+            organizations,
+            ..
+        } = &self.0;
+        write!(
+            f,
+            "the key {key_id} is missing, and the secrets of {portals} portals and {organizations} organizations hang on it: put it \
+             back behind the others, run `thnks-hubspot keys rotate`, and take it out when `keys check` says that nothing hangs on it"
+        )
+    }
+}
+
+/// A key, and what hangs on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyState {
+    /// What hangs on it.
+    pub uses: KeyUse,
+    /// Its place in the environment, from 0 on; `None` when it is not there.
+    pub place: Option<usize>,
+}
+
+/// What a look at everything that is sealed has found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// The keys, those of the environment first.
+    pub keys: Vec<KeyState>,
+    /// Secrets that open.
+    pub readable: usize,
+    /// What does not open.
+    pub unreadable: Vec<String>,
+}
+
+impl Report {
+    /// Whether everything opens and no key is missing that something hangs on.
+    pub fn is_well(&self) -> bool {
+        let is_missing = |key: &KeyState| key.place.is_none() && !is_unused(&key.uses);
+        self.unreadable.is_empty() && !self.keys.iter().any(is_missing)
+    }
+}
+
+/// What a rotation has done.
+#[derive(Debug, Default)]
+pub struct Rotated {
+    /// Portals whose key was wrapped anew.
+    pub portals: usize,
+    /// Organizations whose Thnks key was sealed anew.
+    pub organizations: usize,
+    /// What does not open, and stays as it is.
+    pub unreadable: Vec<String>,
+}
+
+/// Whether the keys of the environment are those that the database was sealed with. Keys that are new are noted.
+pub async fn check(app: &App) -> Result<(), Unfit> {
+    let now = app.now();
+    let mut conn = app.db.unscoped().await?;
+    let uses = operator_keys::list_uses(&mut conn, now).await?;
+    for key in uses {
+        // A setup link alone can be made anew.
+        let needed = key.portals + key.organizations > 0;
+        if needed && !app.keys.ids().any(|id| id == key.key_id) {
+            return Err(Unfit::Missing(Missing(key)));
+        }
+    }
+    for key_id in app.keys.ids() {
+        let is_right = is_right(app, &mut conn, key_id).await?;
+        if !is_right {
+            return Err(Unfit::Other(key_id.to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the key of this name is the one that was used under it; one that was never used is noted.
+async fn is_right(app: &App, conn: &mut store::Conn, key_id: &str) -> Result<bool, Unfit> {
+    if operator_keys::find_check(conn, key_id).await?.is_none() {
+        for (id, sealed) in operator_keys::list_organizations(conn).await? {
+            // What was sealed before keys were noted tells as well.
+            let row = id.to_string();
+            if sealed.key_id() == Some(key_id)
+                && app
+                    .keys
+                    .open(operator::api_key_place(&row), &sealed)
+                    .is_err()
+            {
+                return Ok(false);
+            }
+        }
+        let sealed = app
+            .keys
+            .seal_by(key_id, known_place(key_id), KNOWN.as_bytes());
+        let sealed = sealed.expect("the ring names its own keys");
+        operator_keys::insert_check(conn, key_id, &sealed, app.now()).await?;
+    }
+    let Some(sealed) = operator_keys::find_check(conn, key_id).await? else {
+        return Ok(false);
+    };
+    let opened = app.keys.open(known_place(key_id), &sealed);
+    Ok(opened.is_ok_and(|text| text.expose_secret() == KNOWN))
+}
+
+/// Opens everything that is sealed, for the operator: after a restore, before a key is taken out.
+pub async fn inspect(app: &App) -> Result<Report, Error> {
+    let mut report = Report {
+        keys: states(app).await?,
+        ..Report::default()
+    };
+    let mut conn = app.db.unscoped().await?;
+    for (id, sealed) in operator_keys::list_organizations(&mut conn).await? {
+        match app
+            .keys
+            .open(operator::api_key_place(&id.to_string()), &sealed)
+        {
+            Ok(_) => report.readable += 1,
+            Err(_) => report
+                .unreadable
+                .push(format!("organization {id}: Thnks key")),
+        }
+    }
+    drop(conn);
+    let mut after = None;
+    loop {
+        let mut conn = app.db.unscoped().await?;
+        let portals = operator_keys::list_portals(&mut conn, after, LISTED).await?;
+        drop(conn);
+        let Some(last) = portals.last() else {
+            return Ok(report);
+        };
+        after = Some(*last);
+        for scope in portals {
+            inspect_portal(app, scope, &mut report).await?;
+        }
+    }
+}
+
+async fn inspect_portal(app: &App, scope: PortalScope, report: &mut Report) -> Result<(), Error> {
+    let hub_id = scope.hub_id();
+    let mut tx = app.db.begin(scope).await?;
+    let secrets = portal_keys::list_secrets(&mut tx, scope).await?;
+    let key = match of_portal(app, &mut tx, scope).await {
+        Ok(key) => key,
+        Err(Error::Unsealable { .. }) => {
+            report
+                .unreadable
+                .push(format!("portal {hub_id}: its key, and with it everything"));
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    for (secret, sealed) in secrets {
+        match key.open(secret, &sealed) {
+            Ok(_) => report.readable += 1,
+            Err(_) => {
+                let (table, column) = secret.column();
+                report
+                    .unreadable
+                    .push(format!("portal {hub_id}: {table}.{column}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn states(app: &App) -> Result<Vec<KeyState>, Error> {
+    let mut conn = app.db.unscoped().await?;
+    let mut others = operator_keys::list_uses(&mut conn, app.now()).await?;
+    let mut states = Vec::new();
+    for (place, key_id) in app.keys.ids().enumerate() {
+        let uses = match others.iter().position(|uses| uses.key_id == key_id) {
+            Some(at) => others.remove(at),
+            None => KeyUse {
+                key_id: key_id.to_owned(),
+                portals: 0,
+                organizations: 0,
+                setup_links: 0,
+            },
+        };
+        states.push(KeyState {
+            uses,
+            place: Some(place),
+        });
+    }
+    states.extend(
+        others
+            .into_iter()
+            .map(|uses| KeyState { uses, place: None }),
+    );
+    Ok(states)
+}
+
+fn is_unused(uses: &KeyUse) -> bool {
+    uses.portals + uses.organizations + uses.setup_links == 0
+}
+
+/// Moves everything to the first key: wraps portals' keys and seals organizations' anew, and seals with portals' keys what was
+/// sealed before they had one. One short transaction a portal; where it is interrupted, the next call goes on.
+pub async fn rotate(app: &App) -> Result<Rotated, Error> {
+    let mut rotated = Rotated::default();
+    let mut after = None;
+    loop {
+        let mut conn = app.db.unscoped().await?;
+        let first = app.keys.first_id();
+        let portals =
+            operator_keys::list_portals_on_others(&mut conn, first, after, LISTED).await?;
+        drop(conn);
+        let Some(last) = portals.last() else {
+            break;
+        };
+        after = Some(*last);
+        for scope in portals {
+            match rotate_portal(app, scope).await {
+                Ok(()) => rotated.portals += 1,
+                Err(Error::Unsealable { table, column }) => {
+                    let hub_id = scope.hub_id();
+                    rotated
+                        .unreadable
+                        .push(format!("portal {hub_id}: {table}.{column}"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    let mut conn = app.db.unscoped().await?;
+    for (id, sealed) in operator_keys::list_organizations(&mut conn).await? {
+        match app
+            .keys
+            .renew(operator::api_key_place(&id.to_string()), &sealed)
+        {
+            Ok(Some(renewed)) => {
+                operator_keys::save_organization(&mut conn, id, &sealed, &renewed).await?;
+                rotated.organizations += 1;
+            }
+            Ok(None) => {}
+            Err(_) => rotated
+                .unreadable
+                .push(format!("organization {id}: Thnks key")),
+        }
+    }
+    Ok(rotated)
+}
+
+async fn rotate_portal(app: &App, scope: PortalScope) -> Result<(), Error> {
+    let now = app.now();
+    let mut tx = app.db.begin(scope).await?;
+    store::runs::lock(&mut tx, scope).await?;
+    let key = of_portal(app, &mut tx, scope).await?;
+    if let Some(known) = portal_keys::find(&mut tx, scope).await?
+        && let Some(wrapped) = app.keys.rewrap(scope.hub_id(), &known)?
+    {
+        portal_keys::rewrap(&mut tx, scope, &known.wrapped, &wrapped).await?;
+    }
+    for (secret, sealed) in portal_keys::list_secrets(&mut tx, scope).await? {
+        if let Some(renewed) = key.renew(secret, &sealed)? {
+            portal_keys::save_secret(&mut tx, scope, secret, &renewed).await?;
+        }
+    }
+    let first = app.keys.first_id();
+    portal_keys::save_use(&mut tx, scope, first).await?;
+    let detail = json!({"key": first});
+    store::audit::insert(&mut tx, scope, "operator", "key.rotate", &detail, now).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(())
+}
+
+/// The portal's key; made when it has none. The portal must be stored.
+pub(crate) async fn of_portal(
+    app: &App,
+    tx: &mut Tx,
+    scope: PortalScope,
+) -> Result<PortalKey, Error> {
+    let hub_id = scope.hub_id();
+    if let Some(known) = portal_keys::find(tx, scope).await? {
+        return app.keys.unwrap(hub_id, &known);
+    }
+    let new = app.keys.new_portal_key(hub_id);
+    portal_keys::insert(tx, scope, &new, app.keys.first_id(), app.now()).await?;
+    let known = portal_keys::find(tx, scope).await?;
+    app.keys.unwrap(hub_id, &known.unwrap_or(new))
+}
+
+fn known_place(key_id: &str) -> Place<'_> {
+    Place {
+        table: "key_checks",
+        column: "sealed",
+        hub_id: 0,
+        row: key_id,
+    }
+}
