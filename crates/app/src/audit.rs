@@ -62,6 +62,16 @@ async fn people(tx: &mut store::Tx, scope: PortalScope) -> Result<People, Error>
         .collect())
 }
 
+/// Notes that a member asked for what only owners may do, by the route's pattern.
+pub async fn note_refused(app: &App, session: &Session, route: &str) -> Result<(), Error> {
+    let (scope, actor) = (*session.scope(), session.actor());
+    let detail = json!({"route": route});
+    let mut tx = app.db.begin(scope).await?;
+    store::audit::insert(&mut tx, scope, &actor, "act.refused", &detail, app.now()).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(())
+}
+
 /// Begins an export: it is an act itself. What is exported is read by [`next`].
 pub async fn begin_export(app: &App, session: &Session, filter: &Filter) -> Result<People, Error> {
     let scope = *session.scope();

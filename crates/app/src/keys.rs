@@ -195,14 +195,12 @@ async fn inspect_portal(app: &App, scope: PortalScope, report: &mut Report) -> R
         Err(error) => return Err(error),
     };
     for (secret, sealed) in secrets {
-        match key.open(secret, &sealed) {
-            Ok(_) => report.readable += 1,
-            Err(_) => {
-                let (table, column) = secret.column();
-                report
-                    .unreadable
-                    .push(format!("portal {hub_id}: {table}.{column}"));
-            }
+        if key.open(secret, &sealed).is_ok() {
+            report.readable += 1;
+        } else {
+            let (table, column) = secret.column();
+            let what = format!("portal {hub_id}: {table}.{column}");
+            report.unreadable.push(what);
         }
     }
     Ok(())
@@ -283,6 +281,11 @@ pub async fn rotate(app: &App) -> Result<Rotated, Error> {
                 .push(format!("organization {id}: Thnks key")),
         }
     }
+    let detail = json!({
+        "key": app.keys.first_id(), "portals": rotated.portals, "organizations": rotated.organizations,
+        "unreadable": rotated.unreadable.len(),
+    });
+    store::audit::insert_operators(&mut conn, "keys rotate", &detail, app.now()).await?;
     Ok(rotated)
 }
 

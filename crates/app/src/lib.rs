@@ -11,6 +11,7 @@ mod tokens;
 
 pub mod access;
 pub mod audit;
+pub mod chain;
 pub mod connect;
 pub mod dashboard;
 pub mod days;

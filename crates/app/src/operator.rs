@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use domain::{HubId, OrganizationId};
 use secrecy::SecretString;
+use serde_json::json;
 pub use store::organizations::Organization;
 use store::organizations::SetupLink;
 use url::Url;
@@ -38,6 +39,8 @@ pub async fn add_organization(app: &App, new: &NewOrganization<'_>) -> Result<Ur
     let mut tx = app.db.begin_unscoped().await?;
     store::organizations::insert(&mut tx, id, new.name, &sealed, now).await?;
     store::organizations::insert_setup_link(&mut tx, &link, app.keys.first_id(), now).await?;
+    let detail = json!({"organization": id, "setup_link": link.id, "portal": new.portal});
+    store::audit::insert_operators(&mut tx, "org add", &detail, now).await?;
     tx.commit().await.map_err(store::Error::from)?;
     let mut url = app.config.public_url.clone();
     url.set_path("/install");
@@ -68,7 +71,12 @@ pub async fn revoke_setup_link(app: &App, link: &str) -> Result<bool, Error> {
         return Ok(false);
     };
     let mut tx = app.db.begin_unscoped().await?;
-    let revoked = store::organizations::revoke_setup_link(&mut tx, link_id, app.now()).await?;
+    let now = app.now();
+    let revoked = store::organizations::revoke_setup_link(&mut tx, link_id, now).await?;
+    if revoked {
+        let detail = json!({"setup_link": link_id});
+        store::audit::insert_operators(&mut tx, "org revoke-link", &detail, now).await?;
+    }
     tx.commit().await.map_err(store::Error::from)?;
     Ok(revoked)
 }

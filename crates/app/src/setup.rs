@@ -32,10 +32,12 @@ pub enum Setup {
     Needs(Vec<Need>),
 }
 
-/// Finds or makes the object and compares it with ours. One call when everything is as it should be.
+/// Finds or makes the object and compares it with ours. One call when everything is as it should be. What HubSpot was asked
+/// to change is added to `changes`, however it ends.
 pub async fn prepare(
     portal: &hubspot::Portal,
     granted: &[String],
+    changes: &mut Vec<String>,
 ) -> Result<Setup, hubspot::Error> {
     let missing = scopes::missing(granted);
     if !missing.is_empty() {
@@ -53,10 +55,13 @@ pub async fn prepare(
     let schema = match found {
         Some(schema) => schema,
         None if !may_write => return Ok(Setup::Needs(vec![object_missing()])),
-        None => match create(portal).await? {
-            Ok(schema) => schema,
-            Err(need) => return Ok(Setup::Needs(vec![need])),
-        },
+        None => {
+            changes.push("object".to_owned());
+            match create(portal).await? {
+                Ok(schema) => schema,
+                Err(need) => return Ok(Setup::Needs(vec![need])),
+            }
+        }
     };
     let differences = hubspot::differences(&schema);
     let has_new_properties = differences
@@ -67,7 +72,7 @@ pub async fn prepare(
         schema
     } else {
         let needs = if may_write {
-            match repair(portal, &schema, &differences).await {
+            match repair(portal, &schema, &differences, changes).await {
                 // Granted and withheld all the same: what is left is named, for a person to mend.
                 Err(hubspot::Error::MissingScopes { .. }) => Vec::new(),
                 repaired => repaired?,
@@ -127,6 +132,7 @@ async fn repair(
     portal: &hubspot::Portal,
     schema: &Schema,
     differences: &[Difference],
+    changes: &mut Vec<String>,
 ) -> Result<Vec<(String, String)>, hubspot::Error> {
     let mut refused = Vec::new();
     let missing: Vec<Property> = differences
@@ -136,6 +142,11 @@ async fn repair(
             _ => None,
         })
         .collect();
+    changes.extend(
+        missing
+            .iter()
+            .map(|property| format!("property {}", property.name)),
+    );
     for fault in portal.create_properties(schema, &missing).await?.refused {
         let names: BTreeSet<String> = fault.context.values().flatten().cloned().collect();
         refused.extend(names.into_iter().map(|name| (name, fault.message.clone())));
@@ -148,10 +159,12 @@ async fn repair(
                     .iter()
                     .find(|held| held.name == property.name)
                 {
+                    changes.push(format!("options of {}", property.name));
                     portal.add_options(schema, held, property).await?;
                 }
             }
             (Repair::AllowAssociation, Difference::NotAssociated { to }) => {
+                changes.push(format!("association with {}", object_label(to)));
                 portal.allow_association(schema, to).await?;
             }
             _ => {}

@@ -1,5 +1,6 @@
 //! The one binary: reads the environment, wires the parts, and offers every command that people and scripts type.
 
+mod audit;
 mod config;
 mod demo;
 mod healthcheck;
@@ -56,7 +57,10 @@ enum Command {
     /// Runs
     #[command(subcommand)]
     Run(run::Command),
-    /// The keys of ENCRYPTION_KEYS
+    /// The trail of what was done
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// The keys of `ENCRYPTION_KEYS`
     #[command(subcommand)]
     Keys(keys::Command),
     /// End a portal's connection: uninstall at HubSpot, destroy tokens, keep data
@@ -82,6 +86,7 @@ async fn main() -> ExitCode {
         Command::Healthcheck { part } => healthcheck::run(part).await,
         Command::Org(command) => org::run(command).await,
         Command::Run(command) => return ended(run::run(command).await),
+        Command::Audit(command) => audit::run(command).await,
         Command::Keys(command) => keys::run(command).await,
         Command::Disconnect { portal } => org::disconnect(portal).await,
     };

@@ -28,6 +28,24 @@ pub async fn insert(
     Ok(())
 }
 
+/// Adds an act of the operator's that concerns no single portal; `action` is the command.
+pub async fn insert_operators(
+    conn: &mut Conn,
+    action: &str,
+    detail: &Value,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "INSERT INTO operator_acts (at, action, detail) VALUES ($1, $2, $3)",
+        now,
+        action,
+        detail
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// A line of the trail.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {

@@ -116,6 +116,14 @@ pub(crate) async fn enter(conn: &mut Conn, scope: PortalScope) -> Result<(), Err
     Ok(())
 }
 
+/// What follows in this transaction is read as of one moment. Only before its first statement on a table.
+pub async fn freeze(conn: &mut Conn) -> Result<(), Error> {
+    sqlx::query!("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Rings the doorbell when the transaction commits.
 pub(crate) async fn ring(conn: &mut Conn) -> Result<(), Error> {
     sqlx::query!("SELECT pg_notify($1, '')", CHANNEL)

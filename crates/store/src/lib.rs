@@ -10,6 +10,7 @@ mod scope;
 pub mod associations;
 pub mod attempts;
 pub mod audit;
+pub mod chains;
 pub mod connections;
 pub mod erasure;
 pub mod failures;
@@ -37,7 +38,7 @@ pub mod troubles;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use db::{Conn, Db, Doorbell, Pooled, Tx};
+pub use db::{Conn, Db, Doorbell, Pooled, Tx, freeze};
 pub use error::Error;
 pub use migrate::migrate;
 pub use scope::PortalScope;

@@ -182,6 +182,39 @@ impl ScratchDatabase {
             .expect("the rows of a table")
     }
 
+    /// Does what only somebody who owns the database can: statements without triggers and row-level security, of all portals.
+    pub async fn tamper(&self, tables: &[&str], sql: &str) {
+        let mut owner = self.owner().await;
+        let mut tx = owner.begin().await.expect("a transaction");
+        for (security, triggers) in [("NO FORCE", "DISABLE"), ("FORCE", "ENABLE")] {
+            for table in tables {
+                let sql = format!(
+                    "SET CONSTRAINTS ALL IMMEDIATE; ALTER TABLE {table} {security} ROW LEVEL SECURITY; ALTER TABLE {table} {triggers} TRIGGER USER"
+                );
+                sqlx::raw_sql(AssertSqlSafe(sql))
+                    .execute(&mut *tx)
+                    .await
+                    .expect("the guards go and come");
+            }
+            if security == "NO FORCE" {
+                sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+                    .execute(&mut *tx)
+                    .await
+                    .expect("the statement of a test");
+            }
+        }
+        tx.commit().await.expect("the commit");
+    }
+
+    /// What the database answers to the owner of its tables: nothing, or why not.
+    pub async fn try_as_owner(&self, sql: &str) -> Result<(), String> {
+        let mut owner = self.owner().await;
+        let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut owner)
+            .await;
+        done.map(drop).map_err(|error| error.to_string())
+    }
+
     /// Makes a portal one whose history is not in yet.
     pub async fn forget_backfill(&self, scope: PortalScope) {
         let mut owner = self.owner().await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use app::App;
 use app::session::{self, Session};
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{FromRequestParts, RawPathParams, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::request::Parts;
 use axum::middleware::Next;
@@ -96,6 +96,11 @@ pub async fn admit(
         request = own_form(request, &session, gate.app.public_url()).await?;
     }
     if gate.who == Who::Owner && !session.is_owner() {
+        if !request.method().is_safe() {
+            let path = request.extensions().get::<MatchedPath>();
+            let path = path.map_or("", MatchedPath::as_str);
+            app::audit::note_refused(&gate.app, &session, path).await?;
+        }
         return Err(Error::OwnerNeeded);
     }
     let span = tracing::info_span!("portal", portal.id = %session.hub_id);

@@ -2,6 +2,7 @@
 
 use domain::portal::{Need, NeedCode};
 use domain::run::RunKind;
+use serde_json::json;
 use store::portals::Portal;
 use store::runs;
 
@@ -69,7 +70,16 @@ pub(super) async fn look_again(app: &App, run: &mut Run) -> Result<(), Stop> {
 
 /// Finds, makes or repairs the object and stores where it is.
 async fn set_up(app: &App, run: &mut Run, portal: &Portal) -> Result<Target, Stop> {
-    let (mut target, has_new_properties) = match setup::prepare(&run.portal, &run.scopes).await? {
+    let mut changes = Vec::new();
+    let prepared = setup::prepare(&run.portal, &run.scopes, &mut changes).await;
+    if !changes.is_empty() {
+        let now = app.now();
+        let mut tx = run.begin(app).await?;
+        let detail = json!({"changes": changes});
+        store::audit::insert(&mut tx, run.scope, "worker", "object.change", &detail, now).await?;
+        tx.commit().await.map_err(store::Error::from)?;
+    }
+    let (mut target, has_new_properties) = match prepared? {
         Setup::Needs(needs) => return Err(Stop::Needs(needs)),
         Setup::Ready {
             object_type_id,

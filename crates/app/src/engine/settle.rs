@@ -12,7 +12,7 @@ use serde_json::json;
 use store::runs;
 
 use super::{Outcome, Run, Stop, signs};
-use crate::{App, notices, setup};
+use crate::{App, chain, notices, setup};
 
 /// A run that gives way lets the more urgent one begin first.
 const YIELD: TimeDelta = TimeDelta::milliseconds(200);
@@ -62,7 +62,10 @@ pub(super) async fn settle(
                 notices::tell_backfilled(app, &mut tx, scope, now).await?;
             }
             signs::show(app, run, &mut tx, Sign::Well, now).await?;
+            let end = chain::head(&mut tx, scope).await?;
             tx.commit().await.map_err(store::Error::from)?;
+            // Noted where the database's owner cannot change it, at least with every sync.
+            tracing::info!(portal.id = %scope.hub_id(), audit.end = %end, "the audit trail's end");
             return Ok(Outcome::Ended(RunState::Succeeded));
         }
         Ok(false) => {

@@ -5,6 +5,7 @@
 mod associate;
 mod backfill;
 mod cancelling;
+mod chain;
 mod connect;
 mod drift;
 mod erasing;

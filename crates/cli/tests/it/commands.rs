@@ -234,6 +234,61 @@ async fn keys_are_moved_while_all_run_and_one_that_is_needed_cannot_be_taken_out
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_trail_is_verified_and_the_first_line_that_was_changed_is_named() {
+    let stage = Stage::set(20).await;
+    let _worker = stage.worker();
+    stage.install().await;
+    stage.wait_for_the_end().await;
+    let hub_id = DEMO_HUB_ID.to_string();
+    let verify = |more: &[&str]| {
+        let arguments = [&["audit", "verify"], more].concat();
+        let done = stage.command(&arguments).output().unwrap();
+        let words = [done.stdout, done.stderr].concat();
+        (done.status.success(), String::from_utf8(words).unwrap())
+    };
+    let (whole, words) = verify(&[]);
+    assert!(
+        whole && words.contains(&format!("portal {hub_id}")),
+        "{words}"
+    );
+    assert!(
+        words.contains("writes to HubSpot, whole") && words.contains("operator"),
+        "{words}"
+    );
+    let (whole, words) = verify(&["--portal", &hub_id]);
+    assert!(whole, "{words}");
+    let end = words
+        .lines()
+        .find_map(|line| {
+            line.split_once(" acts, whole; the end is ")
+                .map(|(_, end)| end.to_owned())
+        })
+        .unwrap();
+    let (whole, words) = verify(&["--portal", &hub_id, "--expect", &end]);
+    assert!(whole, "{words}");
+    let longer = format!("9{end}");
+    let (whole, words) = verify(&["--portal", &hub_id, "--expect", &longer]);
+    assert!(
+        !whole && words.contains("BROKEN: act those after"),
+        "{words}"
+    );
+    stage
+        .scratch
+        .tamper(
+            &["audit"],
+            "UPDATE audit SET actor = 'user:1' WHERE number = 2",
+        )
+        .await;
+    let (whole, words) = verify(&["--portal", &hub_id]);
+    assert!(
+        !whole && words.contains("acts BROKEN: act 2 is not what was written"),
+        "{words}"
+    );
+    let (told, words) = verify(&["--portal", &hub_id, "--expect", "nonsense"]);
+    assert!(!told && words.contains("NUMBER:HASH"), "{words}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_link_does_not_install_and_organizations_are_listed() {
     let stage = Stage::set(10).await;
     let link = stage.setup_link();

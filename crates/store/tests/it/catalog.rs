@@ -5,7 +5,7 @@ use sqlx::Row;
 use crate::harness::world;
 
 /// Tables that belong to no portal, each with the reason.
-const NOT_TENANT: [(&str, &str); 11] = [
+const NOT_TENANT: [(&str, &str); 12] = [
     ("_sqlx_migrations", "the schema's own"),
     ("organizations", "the operator's"),
     ("setup_links", "the operator's"),
@@ -16,6 +16,7 @@ const NOT_TENANT: [(&str, &str); 11] = [
     ),
     ("key_uses", "numbers and names of keys, for the operator"),
     ("key_checks", "the operator's"),
+    ("operator_acts", "the operator's"),
     ("run_queue", "ids and times for the dispatcher"),
     (
         "hubspot_events",
@@ -108,7 +109,13 @@ async fn the_apps_role_is_weak_and_history_is_append_only() {
             .await
             .unwrap();
     assert!(!is_super && !bypasses);
-    for table in ["audit", "status_events"] {
+    for table in [
+        "audit",
+        "status_events",
+        "operator_acts",
+        "write_attempts",
+        "write_batches",
+    ] {
         for right in ["UPDATE", "DELETE", "TRUNCATE"] {
             let held: bool = sqlx::query_scalar("SELECT has_table_privilege($1, $2, $3)")
                 .bind(&app)

@@ -50,16 +50,19 @@ pub fn kind(action: &str) -> &str {
 
 /// Every act that this service writes, and what it is called.
 const KINDS: &[(&str, &str)] = &[
+    ("act.refused", "Was refused what only owners may do"),
     ("audit.export", "Exported this trail"),
     ("failures.dismiss", "Dismissed failures"),
     ("failures.retry", "Retried failures"),
     ("gift.look", "Looked at a gift again"),
     ("gifts.export", "Exported gifts"),
+    ("key.rotate", "Changed the encryption key"),
     ("member.remove", "Removed a person"),
     ("member.role", "Changed a role"),
     ("notices.change", "Changed the notifications"),
     ("notices.secret", "Replaced the webhook’s secret"),
     ("notices.test", "Sent a test notification"),
+    ("object.change", "Changed the Thnks object in HubSpot"),
     ("portal.authorization_lost", "Connection lost"),
     ("portal.disconnect", "Disconnected the portal"),
     ("portal.install", "Installed the app"),
@@ -176,6 +179,18 @@ impl Act {
             "portal.disconnect" => Self {
                 more: (detail.flag("hubspot_told") == Some(false))
                     .then(|| "HubSpot may still list the app among those connected.".to_owned()),
+                ..act
+            },
+            "act.refused" => Self {
+                more: detail
+                    .text("route")
+                    .and_then(|route| route.split_once("{hub_id}"))
+                    .map(|(_, below)| format!("It was asked for at {below}.")),
+                ..act
+            },
+            "object.change" => Self {
+                more: detail.list("changes"),
+                link: Some(("Set-up".to_owned(), format!("{path}/settings/setup"))),
                 ..act
             },
             "portal.needs" => Self {

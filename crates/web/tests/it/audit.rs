@@ -144,3 +144,29 @@ async fn the_file_holds_everything_as_text_and_is_an_act_itself() {
     let nobody = world.get(&csv, "").await;
     assert_eq!(nobody.header("location"), "/login");
 }
+
+#[tokio::test]
+async fn what_a_member_was_refused_is_in_the_trail() {
+    let world = world().await;
+    let token = world.csrf_token(MEMBER.0).await;
+    let form = format!("csrf_token={token}");
+    let pause = format!("/portals/{HUB}/pause");
+    let refused = world.post(&pause, MEMBER.0, &[], &form).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    // Looking at what is an owner's is no act, and a form of another site's is nobody's.
+    world
+        .get(&format!("/portals/{HUB}/disconnect"), MEMBER.0)
+        .await;
+    world.post(&pause, MEMBER.0, &[], "csrf_token=x").await;
+    let entries = trail(&world).await;
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0].action, "act.refused");
+    assert_eq!(entries[0].actor, "user:2");
+    assert_eq!(
+        entries[0].detail,
+        json!({"route": "/portals/{hub_id}/pause"})
+    );
+    let page = world.get(&path(""), OWNER.0).await;
+    assert!(page.body.contains("Was refused what only owners may do"));
+    assert!(page.body.contains("It was asked for at /pause."));
+}
