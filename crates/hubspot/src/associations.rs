@@ -469,3 +469,7 @@ mod tests {
         assert_eq!((links[0].from, links[0].to), (None, None));
     }
 }
+
+#[cfg(test)]
+#[path = "associations_tests.rs"]
+mod properties;

@@ -95,7 +95,11 @@ pub(crate) fn is_about_rows(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::properties::config;
 
     /// Sends everything; parts that contain a bad number are refused. Calls made, rows taken, rows reported.
     fn send(rows: &[u32], bad: &[u32]) -> (u32, Vec<u32>, Vec<u32>) {
@@ -170,5 +174,45 @@ mod tests {
     #[test]
     fn nothing_is_sent_for_nothing() {
         assert_eq!(send(&[], &[]).0, 0);
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn each_row_is_taken_or_reported_once_whatever_hubspot_answers(
+            count in 0..24_usize,
+            answers in vec(0..4_u8, 1..32),
+        ) {
+            let rows: Vec<usize> = (0..count).collect();
+            let mut parts = Parts::new(&rows);
+            let mut answers = answers.iter().cycle();
+            let (mut calls, mut ended) = (0, Vec::new());
+            while let Some(part) = parts.next() {
+                calls += 1;
+                match answers.next() {
+                    Some(0) => {
+                        parts.accepted(false);
+                        ended.extend_from_slice(part);
+                    }
+                    Some(1) => {
+                        parts.accepted(true);
+                        ended.extend_from_slice(part);
+                    }
+                    _ => ended.extend_from_slice(parts.refused(part)),
+                }
+            }
+            ended.sort_unstable();
+            prop_assert_eq!(ended, rows);
+            prop_assert!(calls <= 2 * count);
+        }
+
+        #[test]
+        fn exactly_the_bad_rows_are_reported(is_bad in vec(any::<bool>(), 0..48)) {
+            let rows: Vec<u32> = (0..).take(is_bad.len()).collect();
+            let (bad, good): (Vec<u32>, Vec<u32>) = rows.iter().partition(|row| is_bad[**row as usize]);
+            let (_, taken, refused) = send(&rows, &bad);
+            prop_assert_eq!((taken, refused), (good, bad));
+        }
     }
 }

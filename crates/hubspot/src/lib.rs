@@ -16,6 +16,8 @@ mod oauth;
 mod objects;
 mod pipelines;
 mod portal;
+#[cfg(test)]
+mod properties;
 mod reading;
 mod retry;
 mod schemas;

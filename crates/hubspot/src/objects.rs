@@ -314,3 +314,7 @@ mod tests {
         assert_eq!(answer.unanswered, ["a"]);
     }
 }
+
+#[cfg(test)]
+#[path = "objects_tests.rs"]
+mod properties;

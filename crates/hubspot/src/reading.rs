@@ -375,3 +375,7 @@ mod tests {
         assert!(!deal(Some(true), "new").is_open(&closed));
     }
 }
+
+#[cfg(test)]
+#[path = "reading_tests.rs"]
+mod properties;

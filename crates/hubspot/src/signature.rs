@@ -302,3 +302,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "signature_tests.rs"]
+mod properties;
