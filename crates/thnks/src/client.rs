@@ -87,6 +87,26 @@ struct Envelope {
     next_cursor: Option<String>,
 }
 
+/// A page's body, asked for with `cursor`.
+fn page(body: &[u8], cursor: Option<&str>) -> Result<Page, Error> {
+    // Broken characters are one row's trouble: without this they would be the whole page's.
+    let envelope: Envelope =
+        serde_json::from_str(&String::from_utf8_lossy(body)).map_err(|error| unexpected(&error))?;
+    if let Some(next) = &envelope.next_cursor
+        && (next.is_empty() || Some(next.as_str()) == cursor)
+    {
+        return Err(Error::CursorStuck);
+    }
+    Ok(Page {
+        rows: envelope
+            .transactions
+            .iter()
+            .map(|raw| row::read(raw.get()))
+            .collect(),
+        next_cursor: envelope.next_cursor,
+    })
+}
+
 /// Thnks' code for a refusal, empty when the body has none.
 fn error_code(body: &[u8]) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -147,22 +167,7 @@ impl Client {
         let body = self
             .request("transactions", key, "/api/v1/transactions", &query)
             .await?;
-        // Broken characters are one row's trouble: without this they would be the whole page's.
-        let envelope: Envelope = serde_json::from_str(&String::from_utf8_lossy(&body))
-            .map_err(|error| unexpected(&error))?;
-        if let Some(next) = &envelope.next_cursor
-            && (next.is_empty() || Some(next.as_str()) == cursor)
-        {
-            return Err(Error::CursorStuck);
-        }
-        Ok(Page {
-            rows: envelope
-                .transactions
-                .iter()
-                .map(|raw| row::read(raw.get()))
-                .collect(),
-            next_cursor: envelope.next_cursor,
-        })
+        page(&body, cursor)
     }
 
     /// One transaction, if Thnks has it.
@@ -309,3 +314,7 @@ async fn attempt(request: reqwest::RequestBuilder) -> Result<Result<Vec<u8>, Err
         }
     })
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

@@ -5,6 +5,8 @@
 
 mod client;
 mod error;
+#[cfg(test)]
+mod properties;
 mod row;
 
 pub use client::{Client, Config, MAX_PAGE, Organization, Page};

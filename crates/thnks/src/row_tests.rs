@@ -1,9 +1,13 @@
 //! Rules for rows, each with a row that keeps it and one that breaks it.
 
+use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::{Index, select};
 use serde_json::json;
 
 use super::*;
+use crate::properties::{any_json, any_text, config};
 
 fn good() -> Value {
     json!({
@@ -179,57 +183,102 @@ fn a_leap_second_is_the_next_second() {
     assert_eq!(row.created_at, expected);
 }
 
-/// Any JSON, with names and texts that lead deep into the rules.
-fn any_json() -> impl Strategy<Value = Value> {
-    let text = prop_oneof![
-        any::<String>(),
-        Just("2026-11-02T15:04:05Z".to_owned()),
-        Just("-5.00".to_owned()),
-        Just("99999-01-01T00:00:00Z".to_owned()),
-    ];
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        text.prop_map(Value::from),
-    ];
-    leaf.prop_recursive(4, 32, 6, |inner| {
-        let name = prop_oneof![
-            any::<String>(),
-            Just("status".to_owned()),
-            Just("at".to_owned()),
-            Just("email".to_owned()),
-        ];
-        prop_oneof![
-            proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            proptest::collection::vec((name, inner), 0..6)
-                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
-        ]
+/// The good row with some of its fields taken away or replaced.
+fn any_row() -> impl Strategy<Value = Value> {
+    let good = good();
+    let names: Vec<String> = good.as_object().unwrap().keys().cloned().collect();
+    let change = (select(names), option::weighted(0.8, any_json()));
+    vec(change, 0..3).prop_map(move |changes| {
+        let mut row = good.clone();
+        for (name, value) in changes {
+            match value {
+                Some(value) => row[name] = value,
+                None => drop(row.as_object_mut().unwrap().remove(&name)),
+            }
+        }
+        row
     })
 }
 
+/// What every transaction keeps to, whatever it was read from.
+fn keeps_the_rules(row: &Transaction) -> bool {
+    let texts = [&row.gift_name, &row.gift_type, &row.message];
+    let id = row.id.as_str();
+    row.amount
+        .is_none_or(|amount| !amount.is_sign_negative() && amount.scale() <= 18)
+        && row.currency.as_ref().is_none_or(|code| {
+            code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase())
+        })
+        && texts
+            .into_iter()
+            .flatten()
+            .all(|text| !text.contains('\0') && !text.trim().is_empty())
+        && !row.reported_status.trim().is_empty()
+        && !id.is_empty()
+        && id.chars().count() <= 255
+        && !id.contains(char::is_control)
+        && id.trim() == id
+        && [row.created_at, row.updated_at]
+            .into_iter()
+            .chain(row.history.iter().map(|entry| entry.at))
+            .all(|at| (1..=9_999).contains(&at.year()) && at.timestamp_subsec_nanos() % 1_000 == 0)
+}
+
 proptest! {
+    #![proptest_config(config())]
+
     #[test]
     fn no_json_panics_and_what_passes_keeps_the_rules(
-        name in proptest::sample::select(good().as_object().unwrap().keys().cloned().collect::<Vec<_>>()),
+        name in select(good().as_object().unwrap().keys().cloned().collect::<Vec<_>>()),
         value in any_json(),
     ) {
         let mut row = good();
         row[&name] = value;
         match read(&row.to_string()) {
-            Ok(row) => {
-                prop_assert!(row.amount.is_none_or(|amount| !amount.is_sign_negative()));
-                prop_assert!(row.currency.is_none_or(|code| code.len() == 3));
-                prop_assert!(row.message.is_none_or(|text| !text.contains('\0')));
-                prop_assert!(!row.reported_status.trim().is_empty());
-            }
+            Ok(row) => prop_assert!(keeps_the_rules(&row), "{row:?}"),
             Err(bad) => prop_assert!(bad.malformed.field.starts_with(&name), "{}", bad.malformed.field),
         }
     }
 
     #[test]
-    fn no_text_panics(json in any::<String>()) {
+    fn every_json_is_a_transaction_or_a_rejection_with_field_and_reason(
+        value in prop_oneof![3 => any_row(), 1 => any_json()],
+    ) {
+        let json = value.to_string();
+        let bad = match read(&json) {
+            Ok(row) => {
+                prop_assert!(keeps_the_rules(&row), "{row:?}");
+                prop_assert_eq!(value["id"].as_str(), Some(row.id.as_str()));
+                return Ok(());
+            }
+            Err(bad) => bad,
+        };
+        let Malformed { id, field, reason } = bad.malformed;
+        prop_assert!(!reason.is_empty());
+        // Only what is no object at all has no field to name.
+        prop_assert_eq!(field.is_empty(), !value.is_object());
+        let root = field.split(['.', '[']).next().unwrap();
+        prop_assert!(field.is_empty() || good().get(root).is_some(), "{field}");
+        if let Some(id) = id {
+            prop_assert_eq!(value["id"].as_str(), Some(id.as_str()));
+        }
+        prop_assert!(!bad.raw.to_string().contains("\\u0000"));
+        if !json.contains("\\u0000") {
+            prop_assert_eq!(bad.raw, serde_json::from_str::<Value>(&json).unwrap());
+        }
+    }
+
+    #[test]
+    fn no_text_panics(json in prop_oneof![any_text(), a_cut_row()]) {
         prop_assert!(read(&json).is_err());
     }
+}
+
+/// A row's JSON that breaks off.
+fn a_cut_row() -> impl Strategy<Value = String> {
+    (any_row(), any::<Index>()).prop_map(|(row, at)| {
+        let mut json = row.to_string();
+        json.truncate(json.floor_char_boundary(at.index(json.len())));
+        json
+    })
 }
