@@ -143,3 +143,7 @@ mod tests {
         assert_eq!(text(&mut table), "\"\"\r\n", "no second mark");
     }
 }
+
+#[cfg(test)]
+#[path = "csv_tests.rs"]
+mod properties;

@@ -10,6 +10,8 @@ mod cookies;
 pub mod csv;
 mod error;
 mod handlers;
+#[cfg(test)]
+mod properties;
 pub mod router;
 mod serve;
 mod slow;

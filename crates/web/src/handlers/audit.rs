@@ -34,8 +34,14 @@ pub struct Which {
 }
 
 impl Which {
+    /// The number of the act that the page begins before.
+    pub(super) fn before(&self) -> Result<Option<i64>, Error> {
+        let before = self.before.as_deref().map(str::parse);
+        before.transpose().map_err(|_| Error::NotFound)
+    }
+
     /// What the address asks for, and the same for the database. Days begin at their midnight in `zone`.
-    fn read(self, zone: Tz) -> Result<(Asked, Filter), Error> {
+    pub(super) fn read(self, zone: Tz) -> Result<(Asked, Filter), Error> {
         // The database knows no NUL, so nothing it holds can be meant.
         if self.who.contains('\0') || self.action.contains('\0') {
             return Err(Error::NotFound);
@@ -69,8 +75,7 @@ pub async fn list(
     Admitted(session): Admitted,
     Query(which): Query<Which>,
 ) -> Result<Page<AuditPage>, Error> {
-    let before = which.before.as_deref().map(str::parse::<i64>);
-    let before = before.transpose().map_err(|_| Error::NotFound)?;
+    let before = which.before()?;
     let portal = app::portals::load(&app, session.scope()).await?;
     let (asked, filter) = which.read(portal.time_zone)?;
     let status = app::status::load(&app, session.scope()).await?;

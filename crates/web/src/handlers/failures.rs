@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::access::Admitted;
 use crate::answer::wants_json;
 use crate::error::Error;
+use crate::handlers::beside;
 use crate::handlers::page::Page;
 use crate::view::failures::{FailureRowsPage, FailuresPage};
 use crate::view::reasons;
@@ -29,7 +30,12 @@ pub struct Fields {
 }
 
 impl Fields {
-    fn selection(self) -> Result<Selection, Error> {
+    /// The place that the page begins after; it is asked for once.
+    pub(super) fn after(&mut self) -> Option<String> {
+        beside::key(self.after.take())
+    }
+
+    pub(super) fn selection(self) -> Result<Selection, Error> {
         let stage = match self.stage.as_deref() {
             None | Some("") => None,
             Some(text) => Some(Stage::from_stored(text).ok_or(Error::NotFailures)?),
@@ -57,7 +63,7 @@ pub async fn list(
     Admitted(session): Admitted,
     Query(mut fields): Query<Fields>,
 ) -> Result<Response, Error> {
-    let after = fields.after.take().filter(|after| !after.contains('\0'));
+    let after = fields.after();
     let selection = fields.selection()?;
     let portal = app::portals::load(&app, session.scope()).await?;
     let status = app::status::load(&app, session.scope()).await?;

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::access::Admitted;
 use crate::csv::{Cell, Table, attachment};
 use crate::error::Error;
+use crate::handlers::beside;
 use crate::handlers::page::Page;
 use crate::view::asked::Asked;
 use crate::view::gifts::GiftsPage;
@@ -26,24 +27,26 @@ pub struct Where {
     before: Option<String>,
 }
 
+impl Where {
+    pub(super) fn read(self) -> Place {
+        let gift = |id| beside::key(id).map(TransactionId);
+        match (gift(self.after), gift(self.before)) {
+            (Some(id), _) => Place::After(id),
+            (None, Some(id)) => Place::Before(id),
+            (None, None) => Place::Start,
+        }
+    }
+}
+
 /// `GET /portals/{hub_id}/thnks`: the fields of [`Asked`], and `after` or `before` a gift.
 pub async fn list(
     State(app): State<App>,
     Admitted(session): Admitted,
     Query(asked): Query<Asked>,
-    Query(Where { after, before }): Query<Where>,
+    Query(place): Query<Where>,
 ) -> Result<Response, Error> {
     let (wanted, mistakes) = asked.wanted().ok_or(Error::NotFound)?;
-    // The database knows no NUL, so no gift can be meant.
-    let gift = |id: Option<String>| {
-        id.filter(|id| !id.is_empty() && !id.contains('\0'))
-            .map(TransactionId)
-    };
-    let place = match (gift(after), gift(before)) {
-        (Some(id), _) => Place::After(id),
-        (None, Some(id)) => Place::Before(id),
-        (None, None) => Place::Start,
-    };
+    let place = place.read();
     let page = app::gifts::list(&app, *session.scope(), &wanted, &place).await?;
     let status = if mistakes.is_empty() {
         axum::http::StatusCode::OK

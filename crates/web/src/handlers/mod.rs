@@ -27,4 +27,5 @@ pub mod webhooks;
 pub mod days;
 
 mod back;
+mod beside;
 mod page;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::access::Admitted;
 use crate::error::Error;
+use crate::handlers::beside;
 use crate::handlers::page::Page;
 use crate::view::orphans::{OrphansPage, Shown};
 use crate::view::reassociate::PreviewPage;
@@ -20,18 +21,23 @@ pub struct Which {
     after: Option<String>,
 }
 
+impl Which {
+    pub(super) fn read(self) -> Result<(Option<Outcome>, Option<TransactionId>), Error> {
+        let why = match self.why.as_deref() {
+            None | Some("") => None,
+            Some(text) => Some(Outcome::from_stored(text).ok_or(Error::NotFound)?),
+        };
+        Ok((why, beside::key(self.after).map(TransactionId)))
+    }
+}
+
 /// `GET /portals/{hub_id}/orphans?why=OUTCOME&after=TRANSACTION`
 pub async fn list(
     State(app): State<App>,
     Admitted(session): Admitted,
-    Query(Which { why, after }): Query<Which>,
+    Query(which): Query<Which>,
 ) -> Result<Page<OrphansPage>, Error> {
-    let why = match why.as_deref() {
-        None | Some("") => None,
-        Some(text) => Some(Outcome::from_stored(text).ok_or(Error::NotFound)?),
-    };
-    // The database knows no NUL, so no gift can be meant.
-    let after = after.filter(|id| !id.contains('\0')).map(TransactionId);
+    let (why, after) = which.read()?;
     let (counts, orphans) = app::orphans::list(&app, *session.scope(), why, after.as_ref()).await?;
     let portal = app::portals::load(&app, session.scope()).await?;
     let status = app::status::load(&app, session.scope()).await?;

@@ -87,7 +87,7 @@ impl Asked {
     }
 
     /// The address below `place` that asks for the same, from `before` on when it is given.
-    fn address(&self, place: &str, before: Option<i64>) -> String {
+    pub fn address(&self, place: &str, before: Option<i64>) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         let fields = [
             ("who", &self.who),

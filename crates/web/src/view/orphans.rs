@@ -5,8 +5,10 @@ use app::portals::PortalSummary;
 use askama::Template;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use domain::TransactionId;
 use domain::association::Outcome;
 use domain::portal::{PortalState, PortalStatus};
+use url::form_urlencoded;
 
 use super::format::{self, Moment};
 use super::shell::{Shell, Viewer};
@@ -143,10 +145,7 @@ impl OrphansPage {
                 format::count(all, "record", "records")
             )
         };
-        let address = |why: Option<Outcome>| match why {
-            Some(why) => format!("{path}/orphans?why={}", why.as_str()),
-            None => format!("{path}/orphans"),
-        };
+        let address = |why| address(&path, why, None);
         let chosen = |outcome| shown.why == outcome;
         let everything = ReasonLink {
             label: "All",
@@ -162,12 +161,7 @@ impl OrphansPage {
         });
         let is_full = i64::try_from(shown.orphans.len()).is_ok_and(|count| count >= PAGE);
         let last = shown.orphans.last().filter(|_| is_full);
-        let more = last.map(|last| {
-            let after: String =
-                url::form_urlencoded::byte_serialize(last.id.as_str().as_bytes()).collect();
-            let sign = if shown.why.is_some() { '&' } else { '?' };
-            format!("{}{sign}after={after}", address(shown.why))
-        });
+        let more = last.map(|last| self::address(&path, shown.why, Some(&last.id)));
         Self {
             shell,
             is_owner,
@@ -190,6 +184,18 @@ impl OrphansPage {
             path,
         }
     }
+}
+
+/// The orphans of the portal at `path`, those of one outcome when it is given, from the gift `after` on.
+pub fn address(path: &str, why: Option<Outcome>, after: Option<&TransactionId>) -> String {
+    if why.is_none() && after.is_none() {
+        return format!("{path}/orphans");
+    }
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(why.map(|why| ("why", why.as_str())))
+        .extend_pairs(after.map(|after| ("after", after.as_str())))
+        .finish();
+    format!("{path}/orphans?{query}")
 }
 
 impl OrphanLine {
