@@ -505,3 +505,7 @@ mod tests {
         );
     }
 }
+
+#[cfg(test)]
+#[path = "cipher_tests.rs"]
+mod properties;
