@@ -3,6 +3,7 @@
 //! Reads `MIGRATION_DATABASE_URL` (a role that may create databases) and `DATABASE_URL` (the app's role), as
 //! `script/services env` prints them. Tests run as the app's role: row-level security holds in them.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -12,6 +13,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::sync::Mutex;
 
 use crate::{Db, PortalScope, migrate};
+
+/// Fingerprints of rows, by table and portal; the latter is `None` where a table has none. What has no rows is not in it.
+pub type Digest = BTreeMap<(String, Option<i64>), String>;
 
 /// A database of one test. It stays until its PostgreSQL is thrown away, which the scripts do.
 pub struct ScratchDatabase {
@@ -27,6 +31,18 @@ async fn enter(conn: &mut PgConnection, scope: PortalScope) {
         .execute(conn)
         .await
         .expect("the portal is entered");
+}
+
+/// Row-level security holds for the owner as well; it is back when the transaction is rolled back.
+async fn see_all(conn: &mut PgConnection, tables: &[String]) {
+    let statements: Vec<String> = tables
+        .iter()
+        .map(|table| format!("ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY"))
+        .collect();
+    sqlx::raw_sql(AssertSqlSafe(statements.join(";")))
+        .execute(conn)
+        .await
+        .expect("the owner sees all");
 }
 
 fn variable(name: &str) -> String {
@@ -286,18 +302,56 @@ impl ScratchDatabase {
     pub async fn rows_of_all(&self, table: &str) -> Vec<serde_json::Value> {
         let mut owner = self.owner().await;
         let mut tx = owner.begin().await.expect("a transaction");
-        // Row-level security holds for the owner as well; it is back when the transaction is rolled back.
-        sqlx::query(AssertSqlSafe(format!(
-            "ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY"
-        )))
-        .execute(&mut *tx)
-        .await
-        .expect("the owner sees all");
+        see_all(&mut tx, &[table.to_owned()]).await;
         let sql = format!("SELECT to_jsonb(t) FROM {table} AS t");
         sqlx::query_scalar(AssertSqlSafe(sql))
             .fetch_all(&mut *tx)
             .await
             .expect("the rows of a table")
+    }
+
+    /// Of every row of every table. Nobody may be writing.
+    pub async fn digest(&self) -> Digest {
+        let mut owner = self.owner().await;
+        let tables: Vec<String> = sqlx::query_scalar(
+            "SELECT relname::text FROM pg_class
+             WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> '_sqlx_migrations'",
+        )
+        .fetch_all(&mut owner)
+        .await
+        .expect("the tables");
+        let fingerprints: Vec<String> = tables
+            .iter()
+            .map(|table| {
+                format!(
+                    "SELECT '{table}', (row ->> 'hub_id')::bigint, md5(string_agg(row::text, E'\\n' ORDER BY row::text))
+                     FROM (SELECT to_jsonb(t) AS row FROM {table} AS t) AS rows GROUP BY 2"
+                )
+            })
+            .collect();
+        let mut tx = owner.begin().await.expect("a transaction");
+        see_all(&mut tx, &tables).await;
+        let sql = fingerprints.join(" UNION ALL ");
+        let found: Vec<(String, Option<i64>, String)> = sqlx::query_as(AssertSqlSafe(sql))
+            .fetch_all(&mut *tx)
+            .await
+            .expect("the fingerprints");
+        found
+            .into_iter()
+            .map(|(table, hub_id, fingerprint)| ((table, hub_id), fingerprint))
+            .collect()
+    }
+
+    /// Lets time pass over every session: so much since it was last used, so much since it was opened.
+    pub async fn age_sessions(&self, unused_for: TimeDelta, open_for: TimeDelta) {
+        sqlx::query(
+            "UPDATE sessions SET last_seen_at = last_seen_at - $1, created_at = created_at - $2",
+        )
+        .bind(unused_for)
+        .bind(open_for)
+        .execute(&mut self.owner().await)
+        .await
+        .expect("sessions grow older");
     }
 
     /// Ends the wait of the run on the board that is due first, and tells how long it would still have waited; `None`
