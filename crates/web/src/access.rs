@@ -24,6 +24,8 @@ use crate::traffic::{Limits, Peer};
 
 /// The largest form.
 pub const FORM_BYTES: usize = 64 * 1024;
+/// The longest address, path and query: what proxies commonly let through, and far more than any link of ours.
+pub const ADDRESS_BYTES: usize = 8 * 1024;
 
 /// What one row of the table asks for.
 #[derive(Clone)]
@@ -50,7 +52,16 @@ impl<S: Sync> FromRequestParts<S> for Admitted {
     }
 }
 
-/// The layer.
+/// The layer over all rows, and over what is no row: an address that is too long is not looked at.
+pub async fn bound_address(request: Request, next: Next) -> Result<Response, Error> {
+    let address = request.uri().path_and_query();
+    if address.is_some_and(|address| address.as_str().len() > ADDRESS_BYTES) {
+        return Err(Error::AddressTooLong);
+    }
+    Ok(next.run(request).await)
+}
+
+/// The layer of one row.
 pub async fn admit(
     State(gate): State<Gate>,
     jar: CookieJar,

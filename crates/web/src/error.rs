@@ -9,6 +9,9 @@ use axum::response::{IntoResponse, Response};
 
 use crate::traffic::Refused;
 
+/// When a stream that found no place may be asked for again: pages come and go within seconds.
+const STREAM_AGAIN_SECS: u64 = 10;
+
 /// Why a request was not answered as it asked.
 #[derive(Debug)]
 pub enum Error {
@@ -24,8 +27,14 @@ pub enum Error {
     OwnerNeeded,
     /// More requests than there may be.
     TooMany(Refused),
+    /// The session has as many streams open as it may.
+    TooManyStreams,
     /// The form is larger than a form is.
     TooLarge,
+    /// The address is longer than an address is.
+    AddressTooLong,
+    /// A delivery holds more events than HubSpot sends at a time.
+    TooManyEvents,
     /// `from` or `to` is not a day, or they are the wrong way round.
     NotDays,
     /// A filter of the list of gifts is not one.
@@ -190,6 +199,19 @@ impl Error {
                 "That is too much",
                 "What was sent is larger than any form here. Nothing was changed.",
             ),
+            Self::AddressTooLong => Problem::new(
+                StatusCode::URI_TOO_LONG,
+                "address_too_long",
+                "This address is too long",
+                "No address here is as long as this one. Nothing was changed.",
+            )
+            .then("/portals", "To your portals"),
+            Self::TooManyEvents => Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_many_events",
+                "These are too many events",
+                "A delivery holds at most 100 events. None of these was taken.",
+            ),
             Self::NotDays => Problem::new(
                 StatusCode::BAD_REQUEST,
                 "not_days",
@@ -277,6 +299,12 @@ impl Error {
             )
             .remedied_by(&["Wait a moment and try again."])
             .then("/portals", "To your portals"),
+            Self::TooManyStreams => Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_streams",
+                "Too many pages are listening",
+                "One session may have eight streams open at a time. One that ends makes room.",
+            ),
             Self::NobodyToTell => Problem::new(
                 StatusCode::CONFLICT,
                 "nobody_to_tell",
@@ -567,8 +595,12 @@ impl IntoResponse for Error {
         }
         let problem = self.problem();
         let mut answer = (problem.status, Extension(problem)).into_response();
-        if let Self::TooMany(Refused(wait)) = self {
-            let secs = wait.as_secs() + 1;
+        let secs = match self {
+            Self::TooMany(Refused(wait)) => Some(wait.as_secs() + 1),
+            Self::TooManyStreams => Some(STREAM_AGAIN_SECS),
+            _ => None,
+        };
+        if let Some(secs) = secs {
             answer
                 .headers_mut()
                 .insert(header::RETRY_AFTER, secs.into());

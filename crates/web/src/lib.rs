@@ -10,6 +10,7 @@ mod cookies;
 pub mod csv;
 mod error;
 mod handlers;
+mod places;
 #[cfg(test)]
 mod properties;
 pub mod router;

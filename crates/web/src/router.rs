@@ -8,7 +8,7 @@ use app::App;
 use axum::Router as Axum;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::{Method, StatusCode};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
@@ -16,7 +16,7 @@ use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use crate::access::{Gate, admit};
+use crate::access::{Gate, admit, bound_address};
 use crate::answer;
 use crate::error::Error;
 use crate::handlers::{
@@ -24,6 +24,7 @@ use crate::handlers::{
     members, notices, orphans, pause, portals, preflight, reports, rules, runs, session, status,
     trace, webhooks,
 };
+use crate::places::Places;
 use crate::traffic::{Limits, Traffic};
 
 /// The longest that an answer may take before it begins.
@@ -86,6 +87,8 @@ pub struct Context {
     pub app: App,
     /// Cancelled when the process is going down.
     pub shutdown: CancellationToken,
+    /// Open streams, by the hash of a session's token.
+    pub streams: Arc<Places<Vec<u8>>>,
 }
 
 const fn row(
@@ -362,9 +365,14 @@ pub fn router(app: App, shutdown: CancellationToken, traffic: Traffic) -> Axum {
     }
     let common = ServiceBuilder::new()
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
-        .layer(from_fn_with_state(app.clone(), answer::finish));
+        .layer(from_fn_with_state(app.clone(), answer::finish))
+        .layer(from_fn(bound_address));
     router
         .fallback(|| async { Error::NotFound })
         .layer(common)
-        .with_state(Context { app, shutdown })
+        .with_state(Context {
+            app,
+            shutdown,
+            streams: Places::new(status::STREAMS),
+        })
 }

@@ -3,6 +3,7 @@
 //! axum's own `serve` sets no time-outs, so a few thousand half-open connections would hold it for ever.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,9 +21,10 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 use tower_http::timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer};
 
+use crate::places::Places;
 use crate::router::router;
 use crate::slow::WriteLimited;
-use crate::traffic::{Peer, Traffic};
+use crate::traffic::{Peer, Traffic, holder_of};
 
 /// Time for the whole head of a request; also how long a kept-alive connection may rest.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,6 +36,8 @@ const BODY_TOTAL: Duration = Duration::from_secs(30);
 const WRITE_IDLE: Duration = Duration::from_secs(30);
 /// Open connections; more wait in the kernel's queue.
 const CONNECTIONS: usize = 4_096;
+/// Open connections of one client; more are closed at once. A browser opens six, HubSpot some ten.
+const CONNECTIONS_OF_A_CLIENT: usize = 256;
 /// Largest head of a request, in bytes.
 const HEAD_BYTES: usize = 16 * 1024;
 /// Time for open requests after the word to stop.
@@ -54,6 +58,12 @@ pub async fn serve(
         .map_request(|request: Request<_>| request.map(Body::new))
         .service(router(app, shutdown.clone(), traffic));
     let places = Arc::new(Semaphore::new(CONNECTIONS));
+    // Behind a proxy all connections come from it: it has to see to its clients.
+    let each = match traffic.trusted_hops {
+        0 => CONNECTIONS_OF_A_CLIENT,
+        _ => CONNECTIONS,
+    };
+    let clients: Arc<Places<IpAddr>> = Places::new(each);
     let graceful = GracefulShutdown::new();
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder
@@ -68,6 +78,10 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, peer, place)) => {
+                let Some(of_client) = clients.take(holder_of(peer.0)) else {
+                    tracing::debug!("a client has as many connections as it may");
+                    continue;
+                };
                 let service = ServiceBuilder::new()
                     .map_request(move |mut request: Request<_>| {
                         request.extensions_mut().insert(peer);
@@ -83,7 +97,7 @@ pub async fn serve(
                     if let Err(error) = connection.await {
                         tracing::debug!(error, "a connection ended early");
                     }
-                    drop(place);
+                    drop((place, of_client));
                 });
             }
             Err(error) => {

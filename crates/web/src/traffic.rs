@@ -21,7 +21,8 @@ pub struct Traffic {
     /// Requests a second of one session, for long; for a moment ten times as many. A portal may send five times, a client ten
     /// times this.
     pub requests_per_second: NonZeroU32,
-    /// Proxies before this process that write `X-Forwarded-For`. With none the header is not believed.
+    /// Proxies before this process that write `X-Forwarded-For`. With none the header is not believed, and one address may
+    /// hold so many connections and no more.
     pub trusted_hops: u8,
 }
 
@@ -164,7 +165,7 @@ impl Limits {
     }
 }
 
-/// Who the client is: the address that the outermost trusted proxy saw, an IPv6 one with all of its network.
+/// Who the client is: the address that the outermost trusted proxy saw.
 fn client(peer: Option<Peer>, headers: &HeaderMap, trusted_hops: u8) -> IpAddr {
     let peer = peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |Peer(address)| address);
     let forwarded: Vec<&str> = headers
@@ -182,7 +183,12 @@ fn client(peer: Option<Peer>, headers: &HeaderMap, trusted_hops: u8) -> IpAddr {
             let with_port = || address.parse::<SocketAddr>().ok().map(|seen| seen.ip());
             address.parse().ok().or_else(with_port)
         });
-    match seen.unwrap_or(peer).to_canonical() {
+    holder_of(seen.unwrap_or(peer))
+}
+
+/// By what one client's connections and requests are counted: its address, an IPv6 one with all of its network.
+pub fn holder_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
             IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))

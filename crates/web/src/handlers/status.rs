@@ -1,6 +1,7 @@
 //! Status and statistics for scripts, and the stream that tells a page when they change.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use app::App;
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::Admitted;
 use crate::error::Error;
 use crate::handlers::days::DaysAsked;
+use crate::places::Places;
 
 /// Between two looks at the status.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -23,6 +25,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOKS_PER_SESSION_CHECK: u32 = 10;
 /// A stream ends after this time; the browser comes back and shows its session again.
 const STREAM_LIFETIME: Duration = Duration::from_mins(10);
+/// Streams that one session may have open at a time, in one process. A page without one looks for itself, once a minute.
+pub const STREAMS: usize = 8;
 /// How long the browser waits before it comes back.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
@@ -49,13 +53,17 @@ pub async fn statistics(
 pub async fn events(
     State(app): State<App>,
     State(shutdown): State<CancellationToken>,
+    State(streams): State<Arc<Places<Vec<u8>>>>,
     Admitted(session): Admitted,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Error> {
+    let place = streams.take(session.token_hash().to_vec());
+    let place = place.ok_or(Error::TooManyStreams)?;
     let mut clock = interval(LOOK_EVERY);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let changes = stream::unfold(
-        (app, session, clock, 0, None),
-        |(app, session, mut clock, mut looks, last)| async move {
+        // The place is given back with the stream, however it ends.
+        (app, session, clock, 0, None, place),
+        |(app, session, mut clock, mut looks, last, place)| async move {
             loop {
                 clock.tick().await;
                 looks = (looks + 1) % LOOKS_PER_SESSION_CHECK;
@@ -82,7 +90,8 @@ pub async fn events(
                         .retry(RETRY_AFTER)
                         .json_data(&status)
                         .ok()?;
-                    return Some((Ok(event), (app, session, clock, looks, Some(status))));
+                    let next = (app, session, clock, looks, Some(status), place);
+                    return Some((Ok(event), next));
                 }
             }
         },
@@ -93,5 +102,5 @@ pub async fn events(
             () = sleep(STREAM_LIFETIME) => {}
         }
     };
-    Sse::new(changes.take_until(end)).keep_alive(KeepAlive::default())
+    Ok(Sse::new(changes.take_until(end)).keep_alive(KeepAlive::default()))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use app::{App, Config, KeyRing, PortalScope};
+use app::{App, Clock, Config, KeyRing, PortalScope};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
@@ -19,6 +19,8 @@ use web::router::Route;
 
 pub const HUB: i64 = 1_001;
 pub const OTHER_HUB: i64 = 1_002;
+/// With which HubSpot signs.
+pub const CLIENT_SECRET: &str = "secret";
 /// A port where nobody answers: reserved, and never listened on.
 const NOBODY: &str = "http://127.0.0.1:1";
 
@@ -115,17 +117,35 @@ pub async fn world_at(public_url: &str) -> World {
         }
         tx.commit().await.unwrap();
     }
+    let app = app_over(&db, silent_hubspot(public_url), Arc::new(now));
+    let shutdown = CancellationToken::new();
+    World {
+        scratch,
+        router: web::router(app.clone(), shutdown.clone(), traffic()),
+        app,
+        db,
+        shutdown,
+    }
+}
+
+/// A HubSpot that does not answer.
+pub fn silent_hubspot(public_url: &str) -> hubspot::Config {
     let public_url: Url = public_url.parse().unwrap();
-    let hubspot = hubspot::Config {
+    hubspot::Config {
         api_url: NOBODY.parse().unwrap(),
         authorize_url: "https://app.hubspot.com/oauth/authorize".parse().unwrap(),
         client_id: "client".into(),
-        client_secret: SecretString::from("secret"),
+        client_secret: SecretString::from(CLIENT_SECRET),
         previous_client_secret: None,
         app_id: None,
         redirect_uri: public_url.join("oauth/callback").unwrap(),
-    };
-    let app = App::new(
+    }
+}
+
+/// An application over this database, at the address that HubSpot leads back to.
+fn app_over(db: &store::Db, hubspot: hubspot::Config, clock: Clock) -> App {
+    let public_url = hubspot.redirect_uri.join("/").unwrap();
+    App::new(
         db.clone(),
         hubspot::Client::new(hubspot, Arc::new(hubspot::LocalBudget::new(100))).unwrap(),
         thnks::Client::new(&thnks::Config {
@@ -137,16 +157,8 @@ pub async fn world_at(public_url: &str) -> World {
             public_url,
             sync_interval: TimeDelta::hours(1),
         },
-        Arc::new(now),
-    );
-    let shutdown = CancellationToken::new();
-    World {
-        scratch,
-        router: web::router(app.clone(), shutdown.clone(), traffic()),
-        app,
-        db,
-        shutdown,
-    }
+        clock,
+    )
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -243,6 +255,12 @@ impl World {
             .split_once("name=\"csrf_token\" value=\"")
             .unwrap();
         rest.split('"').next().unwrap().to_owned()
+    }
+
+    /// Opens the service anew with this application, for so much traffic.
+    pub fn serve_app(&mut self, app: App, traffic: web::Traffic) {
+        self.router = web::router(app.clone(), self.shutdown.clone(), traffic);
+        self.app = app;
     }
 
     /// Makes the portal one whose history is not in yet.

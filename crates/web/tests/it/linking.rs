@@ -1,4 +1,4 @@
-//! Why gifts are linked as they are, and what people can do about it: pages, JSON, forms; and HubSpot's deliveries.
+//! Why gifts are linked as they are, and what people can do about it: pages, JSON, forms.
 
 use axum::http::{Method, StatusCode};
 use domain::association::{Decision, Outcome};
@@ -286,27 +286,4 @@ async fn a_trial_of_rules_shows_them_as_they_were_entered_and_stores_nothing() {
     let refused = post(&world, &preview, "&email_property=Work+email", false).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(refused.body.contains("internal name"));
-}
-
-#[tokio::test]
-async fn a_delivery_that_hubspot_did_not_sign_is_401_and_says_what_to_look_at() {
-    let world = world().await;
-    for headers in [
-        &[][..],
-        &[
-            ("x-hubspot-signature", "abc"),
-            ("x-hubspot-signature-version", "v1"),
-        ][..],
-        &[
-            ("x-hubspot-signature-v3", "bm8="),
-            ("x-hubspot-request-timestamp", "1763892000000"),
-        ][..],
-    ] {
-        let answer = world
-            .send(&Method::POST, "/webhooks/hubspot", headers, "[]")
-            .await;
-        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{headers:?}");
-    }
-    let answer = world.send(&Method::GET, "/webhooks/hubspot", &[], "").await;
-    assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
 }

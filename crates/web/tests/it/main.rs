@@ -22,3 +22,4 @@ mod routes;
 mod runs;
 mod serve;
 mod states;
+mod webhooks;

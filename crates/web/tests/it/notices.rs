@@ -21,8 +21,8 @@ fn with_notify(app: App, smtp_url: Option<&str>) -> App {
 /// A world that could tell people; its mail server is an address where nobody answers.
 async fn telling() -> World {
     let mut world = world().await;
-    world.app = with_notify(world.app, Some("smtp://127.0.0.1:1"));
-    world.router = web::router(world.app.clone(), world.shutdown.clone(), traffic());
+    let app = with_notify(world.app.clone(), Some("smtp://127.0.0.1:1"));
+    world.serve_app(app, traffic());
     world
 }
 
@@ -168,8 +168,8 @@ async fn what_cannot_be_comes_back_with_the_field_named_and_changes_nothing() {
 #[tokio::test]
 async fn an_installation_without_a_mail_server_says_so() {
     let mut world = telling().await;
-    world.app = with_notify(world.app, None);
-    world.router = web::router(world.app.clone(), world.shutdown.clone(), traffic());
+    let app = with_notify(world.app.clone(), None);
+    world.serve_app(app, traffic());
     let page = world.get(PATH, MEMBER.0).await;
     assert!(page.body.contains("E-mail is switched off"));
     post(&world, "", "&emails=ana%40x.example&kind=recovered", false).await;

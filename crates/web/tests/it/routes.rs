@@ -221,6 +221,29 @@ async fn a_form_has_its_size() {
 }
 
 #[tokio::test]
+async fn an_address_has_its_length() {
+    let world = world().await;
+    for (length, status) in [
+        (8 * 1024, StatusCode::SEE_OTHER),
+        (8 * 1024 + 1, StatusCode::URI_TOO_LONG),
+        (60_000, StatusCode::URI_TOO_LONG),
+    ] {
+        let path = "/portals?";
+        let address = format!("{path}{}", "x".repeat(length - path.len()));
+        let answer = world.get(&address, "").await;
+        assert_eq!(answer.status, status, "{length}");
+    }
+    // What is no row has none either, and nothing of it comes back.
+    let nowhere = format!("/{}", "no/such".repeat(2_000));
+    let page = world.get(&nowhere, "").await;
+    assert_eq!(page.status, StatusCode::URI_TOO_LONG);
+    assert!(page.body.contains("This address is too long") && !page.body.contains("no/such"));
+    let json = [("accept", "application/json")];
+    let data = world.send(&Method::GET, &nowhere, &json, "").await;
+    assert!(data.body.contains("\"address_too_long\""), "{}", data.body);
+}
+
+#[tokio::test]
 async fn an_unknown_address_says_so_to_people_and_to_scripts() {
     let world = world().await;
     let page = world.get("/no/such/page", "").await;
@@ -248,7 +271,7 @@ async fn too_many_requests_are_told_to_wait_and_others_go_on() {
         requests_per_second: std::num::NonZeroU32::MIN,
         ..web::Traffic::default()
     };
-    world.router = web::router(world.app.clone(), world.shutdown.clone(), traffic);
+    world.serve_app(world.app.clone(), traffic);
     let path = format!("/portals/{HUB}/status.json");
     for _ in 0..10 {
         assert_eq!(world.get(&path, OWNER.0).await.status, StatusCode::OK);
@@ -271,14 +294,4 @@ async fn too_many_requests_are_told_to_wait_and_others_go_on() {
     for _ in 0..200 {
         assert_eq!(world.get("/healthz", "").await.status, StatusCode::OK);
     }
-}
-
-#[tokio::test]
-async fn a_delivery_of_events_has_its_size() {
-    let world = world().await;
-    let big = "x".repeat(1024 * 1024 + 1);
-    let answer = world
-        .send(&Method::POST, "/webhooks/hubspot", &[], &big)
-        .await;
-    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
 }

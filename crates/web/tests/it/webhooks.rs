@@ -1,0 +1,143 @@
+//! HubSpot's deliveries: what is taken, and what is refused before anything is stored.
+
+use axum::http::{Method, StatusCode};
+use hubspot::webhooks::EVENTS_PER_DELIVERY;
+use serde_json::json;
+
+use crate::harness::{Answer, CLIENT_SECRET, HUB, World, now, world};
+
+const PATH: &str = "/webhooks/hubspot";
+const OURS: &str = "http://localhost:3000/webhooks/hubspot";
+
+/// A delivery of so many events.
+fn events(count: usize) -> String {
+    let event = |contact| json!({"portalId": HUB, "subscriptionType": "contact.creation", "objectId": contact});
+    json!((1..=count).map(event).collect::<Vec<_>>()).to_string()
+}
+
+fn timestamp() -> String {
+    now().timestamp_millis().to_string()
+}
+
+/// As HubSpot signs for a delivery to `url`.
+fn sign(url: &str, body: &str) -> String {
+    sandbox::webhooks::sign(CLIENT_SECRET, "POST", url, body, &timestamp())
+}
+
+/// Delivers with these headers beside the timestamp and the signature over `url`.
+async fn deliver(world: &World, url: &str, more: &[(&str, &str)], body: &str) -> Answer {
+    let (timestamp, signature) = (timestamp(), sign(url, body));
+    let mut headers = vec![
+        ("x-hubspot-request-timestamp", timestamp.as_str()),
+        ("x-hubspot-signature-v3", signature.as_str()),
+    ];
+    headers.extend(more);
+    world.send(&Method::POST, PATH, &headers, body).await
+}
+
+#[tokio::test]
+async fn a_delivery_that_hubspot_did_not_sign_is_401_and_says_what_to_look_at() {
+    let world = world().await;
+    for headers in [
+        &[][..],
+        &[
+            ("x-hubspot-signature", "abc"),
+            ("x-hubspot-signature-version", "v1"),
+        ][..],
+        &[
+            ("x-hubspot-signature-v3", "bm8="),
+            ("x-hubspot-request-timestamp", "1763892000000"),
+        ][..],
+    ] {
+        let answer = world.send(&Method::POST, PATH, headers, "[]").await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{headers:?}");
+        assert!(answer.body.contains("compare PUBLIC_URL"));
+    }
+    let answer = world.send(&Method::GET, PATH, &[], "").await;
+    assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn what_is_signed_is_our_address_whatever_host_a_request_names() {
+    let world = world().await;
+    let body = events(1);
+    let hosts: [&[(&str, &str)]; 5] = [
+        &[],
+        &[("host", "localhost:3000")],
+        &[("host", "evil.example")],
+        &[("x-forwarded-host", "evil.example")],
+        &[
+            ("forwarded", "host=evil.example;proto=https"),
+            ("x-forwarded-proto", "https"),
+        ],
+    ];
+    for headers in hosts {
+        let ours = deliver(&world, OURS, headers, &body).await;
+        assert_eq!(ours.status, StatusCode::NO_CONTENT, "{headers:?}");
+        for url in [
+            "http://evil.example/webhooks/hubspot",
+            "https://evil.example/webhooks/hubspot",
+            "https://localhost:3000/webhooks/hubspot",
+        ] {
+            let others = deliver(&world, url, headers, &body).await;
+            assert_eq!(others.status, StatusCode::UNAUTHORIZED, "{url} {headers:?}");
+        }
+    }
+    assert_eq!(world.rows("hubspot_events").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_signature_or_timestamp_that_comes_twice_is_refused() {
+    let world = world().await;
+    let body = events(1);
+    let (timestamp, signature) = (timestamp(), sign(OURS, &body));
+    for again in [
+        ("x-hubspot-signature-v3", signature.as_str()),
+        ("x-hubspot-signature-v3", "bm8="),
+        ("x-hubspot-request-timestamp", timestamp.as_str()),
+        ("x-hubspot-request-timestamp", "1"),
+    ] {
+        let answer = deliver(&world, OURS, &[again], &body).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{again:?}");
+    }
+    assert!(world.rows("hubspot_events").await.is_empty());
+    let once = deliver(&world, OURS, &[], &body).await;
+    assert_eq!(once.status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn a_delivery_holds_as_many_events_as_hubspot_sends_and_no_more() {
+    let world = world().await;
+    let too_many = deliver(&world, OURS, &[], &events(EVENTS_PER_DELIVERY + 1)).await;
+    assert_eq!(too_many.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(too_many.body.contains("These are too many events"));
+    assert!(world.rows("hubspot_events").await.is_empty());
+    let all = deliver(&world, OURS, &[], &events(EVENTS_PER_DELIVERY)).await;
+    assert_eq!(all.status, StatusCode::NO_CONTENT);
+    let stored = world.rows("hubspot_events").await;
+    assert_eq!(stored.len(), EVENTS_PER_DELIVERY);
+}
+
+#[tokio::test]
+async fn a_delivery_has_its_size() {
+    let world = world().await;
+    for size in [1024 * 1024 + 1, 2 * 1024 * 1024] {
+        let answer = world
+            .send(&Method::POST, PATH, &[], &"x".repeat(size))
+            .await;
+        assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+}
+
+#[tokio::test]
+async fn what_is_nested_too_deep_is_no_list_of_events() {
+    let world = world().await;
+    // serde_json gives up at 128.
+    for depth in [200, 500_000] {
+        let body = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let answer = deliver(&world, OURS, &[], &body).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{depth}");
+        assert!(answer.body.contains("These are not events"));
+    }
+    assert_eq!(world.get("/healthz", "").await.status, StatusCode::OK);
+}
