@@ -1,5 +1,6 @@
 //! Two portals with people in them, and a browser for each.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use app::{App, Clock, Config, KeyRing, PortalScope};
@@ -11,7 +12,7 @@ use domain::{HubId, UserId};
 use secrecy::SecretString;
 use store::Sealed;
 use store::portals::AccountDetails;
-use store::testing::ScratchDatabase;
+use store::testing::{Digest, ScratchDatabase};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use url::Url;
@@ -257,10 +258,25 @@ impl World {
         rest.split('"').next().unwrap().to_owned()
     }
 
+    /// Opens the service anew over the same database, with another HubSpot and another clock.
+    pub fn reopen(&mut self, hubspot: hubspot::Config, clock: Clock) {
+        self.serve_app(app_over(&self.db, hubspot, clock), traffic());
+    }
+
     /// Opens the service anew with this application, for so much traffic.
     pub fn serve_app(&mut self, app: App, traffic: web::Traffic) {
         self.router = web::router(app.clone(), self.shutdown.clone(), traffic);
         self.app = app;
+    }
+
+    /// Fingerprints of everything that is stored.
+    pub async fn digest(&self) -> Digest {
+        self.scratch.digest().await
+    }
+
+    /// Lets time pass over every session: so much since it was last used, so much since it was opened.
+    pub async fn age_sessions(&self, unused_for: TimeDelta, open_for: TimeDelta) {
+        self.scratch.age_sessions(unused_for, open_for).await;
     }
 
     /// Makes the portal one whose history is not in yet.
@@ -281,4 +297,14 @@ impl World {
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
         serde_json::from_str(&answer.body).unwrap()
     }
+}
+
+/// The tables in which two digests differ.
+pub fn changed(before: &Digest, after: &Digest) -> BTreeSet<String> {
+    before
+        .iter()
+        .chain(after)
+        .filter(|(key, _)| before.get(*key) != after.get(*key))
+        .map(|((table, _), _)| table.clone())
+        .collect()
 }

@@ -9,7 +9,7 @@ use crate::harness::{Answer, HUB, MEMBER, OTHER, OTHER_HUB, OWNER, World, scope,
 const PATH: &str = "/portals/1001/settings/notifications";
 const SETTINGS: &str = "&emails=ana%40x.example%0Abo%40x.example&kind=recovered&webhook_url=https%3A%2F%2Fhooks.example%2Fs3cret";
 
-fn with_notify(app: App, smtp_url: Option<&str>) -> App {
+pub fn with_notify(app: App, smtp_url: Option<&str>) -> App {
     let mail = smtp_url.map(|url| notify::MailConfig {
         smtp_url: url.to_owned().into(),
         from: "no-reply@gifts.example".into(),
