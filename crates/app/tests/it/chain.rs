@@ -140,19 +140,12 @@ async fn the_first_batch_of_writes_that_is_not_as_it_was_written_is_named() {
 
 /// What is found after `sql`, which is undone afterwards.
 async fn as_it_was(world: &World, sql: &str) -> Verdict {
-    let copies: String = TABLES
-        .iter()
-        .map(|table| format!("CREATE TABLE {table}_copy AS SELECT * FROM {table};"))
-        .collect();
+    let each = |statements: &str| TABLES.map(|table| statements.replace("{}", table)).concat();
+    let copies = each("CREATE TABLE {}_copy AS SELECT * FROM {};");
     let verdict = tampered(world, &format!("{copies} {sql}")).await;
-    let back: String = TABLES
-        .iter()
-        .map(|table| {
-            format!(
-                "DELETE FROM {table}; INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM {table}_copy; DROP TABLE {table}_copy;"
-            )
-        })
-        .collect();
+    let back = each(
+        "DELETE FROM {}; INSERT INTO {} OVERRIDING SYSTEM VALUE SELECT * FROM {}_copy; DROP TABLE {}_copy;",
+    );
     assert!(tampered(world, &back).await.is_whole());
     verdict
 }
