@@ -1,5 +1,5 @@
--- A key of each portal's own, wrapped by one of the operator's. Whoever destroys it makes the portal's secrets unreadable,
--- those in backups too.
+-- A key of each portal's own, wrapped by one of the operator's. Whoever destroys it makes the portal's secrets unreadable
+-- wherever they have been copied to without it: this table is backed up apart from the others (docs/runbook.md).
 CREATE TABLE portal_keys (
     hub_id bigint PRIMARY KEY REFERENCES portals,
     -- Names the key in what it has sealed.

@@ -112,7 +112,7 @@ pub async fn verify(app: &App, scope: PortalScope, noted: Option<&Head>) -> Resu
     let mut tx = app.db.begin(scope).await?;
     // All is read as of one moment: runs go on meanwhile.
     store::freeze(&mut tx).await?;
-    let (of_acts, of_writes) = chains::find_heads(&mut tx, scope).await?;
+    let (of_acts, of_writes) = heads(&mut tx, scope).await?;
     let hub_id = scope.hub_id();
     let first = hub_id.to_string();
     let acts = verify_acts(chains::acts(&mut tx, scope), Some(&first), noted).await?;
@@ -130,22 +130,24 @@ pub async fn verify_operator(app: &App) -> Result<Chain, Error> {
     verify_acts(chains::operator_acts(&mut conn), None, None).await
 }
 
-/// The end of the portal's chain of acts, to be noted where the database's owner cannot change it.
-pub(crate) async fn head(tx: &mut store::Tx, scope: PortalScope) -> Result<Head, store::Error> {
-    let (acts, _) = chains::find_heads(tx, scope).await?;
-    Ok(acts.map(of_stored).unwrap_or_default())
-}
-
-fn of_stored(head: chains::Head) -> Head {
-    Head {
+/// The ends of the portal's chains as they are stored: of acts, and of writes.
+pub(crate) async fn heads(
+    tx: &mut store::Tx,
+    scope: PortalScope,
+) -> Result<(Head, Head), store::Error> {
+    let of_stored = |head: chains::Head| Head {
         number: head.number,
         hash: head.hash,
-    }
+    };
+    let (acts, writes) = chains::find_heads(tx, scope).await?;
+    Ok((
+        acts.map(of_stored).unwrap_or_default(),
+        writes.map(of_stored).unwrap_or_default(),
+    ))
 }
 
 /// The chain ends where the database says that it does.
-fn ends_at(mut chain: Chain, stored: Option<chains::Head>) -> Chain {
-    let stored = stored.map(of_stored).unwrap_or_default();
+fn ends_at(mut chain: Chain, stored: Head) -> Chain {
     if chain.broken.is_none() && stored != chain.head {
         chain.broken = Some(if stored.number > chain.head.number {
             Break::Cut(chain.head.number)

@@ -23,6 +23,8 @@ pub struct Config {
     pub public_url: Url,
     /// Between two syncs of a portal (`SYNC_INTERVAL`).
     pub sync_interval: TimeDelta,
+    /// How long what is known of a disconnected portal is kept (`RETENTION_DAYS`).
+    pub retention: TimeDelta,
 }
 
 /// The context of every use case. Cheap to clone, which every layer of a request does.

@@ -18,6 +18,8 @@ pub struct Parting {
     pub status: PortalStatus,
     /// Sessions that end, the person's own included.
     pub sessions: i64,
+    /// Days for which what is known of the portal is kept.
+    pub kept_days: i64,
 }
 
 /// Why the portal was not disconnected.
@@ -40,6 +42,7 @@ pub async fn load(app: &App, scope: &PortalScope) -> Result<Parting, Error> {
     Ok(Parting {
         status: status::read(&mut tx, *scope, &portal).await?,
         sessions: store::sessions::count(&mut tx, *scope, app.now()).await?,
+        kept_days: app.config.retention.num_days(),
         portal: PortalSummary::of(*scope, &portal),
     })
 }

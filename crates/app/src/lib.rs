@@ -31,7 +31,7 @@ pub mod pause;
 pub mod portals;
 pub mod preflight;
 pub mod reports;
-
+pub mod retention;
 pub mod rules;
 pub mod runs;
 pub mod schedule;

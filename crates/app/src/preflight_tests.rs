@@ -27,6 +27,7 @@ fn portal() -> Portal {
         backfilled_at: None,
         paused_at: None,
         disconnected_at: None,
+        erasing_at: None,
         thnks_connected: true,
         organization_name: Some("Northwind".into()),
         rules: domain::matching::Rules::default(),

@@ -12,7 +12,7 @@ use store::transactions::LedgerRow;
 use store::{PortalScope, Sealed};
 
 use crate::cipher::Place;
-use crate::{App, Error, access, erase, keys, tokens};
+use crate::{App, Error, access, erase, keys, retention, tokens};
 
 /// Longer than any bench: nothing is refreshed.
 const TOKEN_LIFE: TimeDelta = TimeDelta::days(30);
@@ -90,6 +90,21 @@ pub async fn portal_key_id(app: &App, scope: PortalScope) -> Result<String, Erro
     let id = keys::of_portal(app, &mut tx, scope).await?.id().to_owned();
     tx.commit().await.map_err(store::Error::from)?;
     Ok(id)
+}
+
+/// Begins to erase a portal whose time is over: its key is gone, and nothing else.
+pub async fn begin_erasing(app: &App, scope: PortalScope) -> Result<(), Error> {
+    retention::erase(app, scope, 1).await.map(drop)
+}
+
+/// Whether the portal's Thnks key, as it was sealed, opens with what the portal has.
+pub async fn opens_thnks_key(app: &App, scope: PortalScope, sealed: &Sealed) -> bool {
+    let opened = async {
+        let mut tx = app.db.begin(scope).await?;
+        let key = keys::of_portal(app, &mut tx, scope).await?;
+        key.open(Secret::ThnksKey, sealed)
+    };
+    opened.await.is_ok()
 }
 
 /// Signs a person in who owns the portal; the cookie's token.

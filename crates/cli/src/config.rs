@@ -37,6 +37,8 @@ pub struct Config {
     pub thnks_api_url: Url,
     /// `SYNC_INTERVAL`
     pub sync_interval: Duration,
+    /// `RETENTION_DAYS`
+    pub retention_days: u32,
     /// `ENCRYPTION_KEYS`
     pub encryption_keys: SecretString,
     /// `REQUESTS_PER_SECOND` and `TRUSTED_HOPS`
@@ -49,6 +51,11 @@ pub struct Config {
 const DEFAULT_RATE: u32 = 100;
 /// HubSpot's own limit (facts/hubspot.md §6).
 const HIGHEST_RATE: u32 = 110;
+
+/// How long what is known of a disconnected portal is kept.
+pub const DEFAULT_RETENTION_DAYS: u32 = 30;
+/// Ten years.
+const LONGEST_RETENTION_DAYS: u32 = 3_650;
 
 impl Config {
     /// Reads the whole environment.
@@ -66,6 +73,12 @@ impl Config {
         };
         if sync_interval < Duration::from_secs(1) {
             bail!("SYNC_INTERVAL must be at least 1s");
+        }
+        let retention_days = parsed("RETENTION_DAYS", DEFAULT_RETENTION_DAYS)?;
+        if !(1..=LONGEST_RETENTION_DAYS).contains(&retention_days) {
+            bail!(
+                "RETENTION_DAYS is {retention_days}: it must be between 1 and {LONGEST_RETENTION_DAYS}"
+            );
         }
         let public_url = parsed("PUBLIC_URL", url("http://localhost:3000"))?;
         encrypted("PUBLIC_URL", &public_url)?;
@@ -112,6 +125,7 @@ impl Config {
             hubspot_rate,
             thnks_api_url,
             sync_interval,
+            retention_days,
             encryption_keys,
             traffic,
             mail: mail()?,

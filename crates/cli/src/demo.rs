@@ -112,6 +112,7 @@ fn demo_config(sandbox: &Sandbox, public_url: Url, listener: &TcpListener) -> Re
         hubspot_rate: 100,
         thnks_api_url: sandbox.thnks_url().clone(),
         sync_interval: Duration::from_mins(1),
+        retention_days: config::DEFAULT_RETENTION_DAYS,
         encryption_keys: format!("demo:{}", STANDARD.encode(key)).into(),
         traffic: web::Traffic::default(),
         mail: config::mail()?,

@@ -47,6 +47,7 @@ pub fn app(config: &Config) -> Result<(App, Redis)> {
     let app_config = app::Config {
         public_url: config.public_url.clone(),
         sync_interval: TimeDelta::from_std(config.sync_interval).context("SYNC_INTERVAL")?,
+        retention: TimeDelta::days(config.retention_days.into()),
     };
     let app = App::new(db, hubspot, thnks, keys, app_config, app::system_clock());
     Ok((app.with_notify(notify(config)?), redis))

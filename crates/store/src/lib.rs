@@ -27,6 +27,7 @@ pub mod portals;
 pub mod rejected_rows;
 pub mod remedies;
 pub mod reports;
+pub mod retention;
 pub mod runs;
 pub mod schedule;
 pub mod sessions;

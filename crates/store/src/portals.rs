@@ -35,6 +35,8 @@ pub struct Portal {
     pub paused_at: Option<DateTime<Utc>>,
     /// Since when it is disconnected.
     pub disconnected_at: Option<DateTime<Utc>>,
+    /// Since when what is known of it is being erased.
+    pub erasing_at: Option<DateTime<Utc>>,
     /// Whether a Thnks key is stored.
     pub thnks_connected: bool,
     /// The Thnks organization's name.
@@ -124,7 +126,10 @@ pub async fn upsert(
          ON CONFLICT (hub_id) DO UPDATE SET
             organization_id = coalesce(excluded.organization_id, known.organization_id),
             hub_domain = coalesce(excluded.hub_domain, known.hub_domain), ui_domain = excluded.ui_domain, currency = excluded.currency,
-            account_type = excluded.account_type, disconnected_at = NULL,
+            account_type = excluded.account_type, disconnected_at = NULL, erased_at = NULL,
+            -- What was erased begins anew.
+            time_zone = CASE WHEN known.erased_at IS NULL THEN known.time_zone ELSE excluded.time_zone END,
+            installed_at = CASE WHEN known.erased_at IS NULL THEN known.installed_at ELSE excluded.installed_at END,
             needs = CASE WHEN known.disconnected_at IS NULL THEN known.needs ELSE '[]' END",
         hub_id,
         organization_id.map(|id| id.0),
@@ -169,7 +174,7 @@ pub async fn find(conn: &mut Conn, scope: PortalScope) -> Result<Option<Portal>,
     let row = sqlx::query!(
         r#"SELECT p.organization_id, p.hub_domain, p.ui_domain, p.time_zone, p.object_type_id,
             p.association_types AS "association_types: Json<AssociationTypes>", p.needs AS "needs: Json<Vec<Need>>",
-            p.synced_through, p.backfilled_at, p.paused_at, p.disconnected_at,
+            p.synced_through, p.backfilled_at, p.paused_at, p.disconnected_at, p.erasing_at,
             p.association_rules AS "rules: Json<Rules>", t.hub_id AS "thnks_hub_id?", t.organization_name AS "organization_name?",
             g.scopes AS "scopes?", s.next_sync_at AS "next_sync_at?", s.next_reassociate_at AS "next_reassociate_at?", c.transactions AS "transactions?", c.synced AS "synced?", c.failed AS "failed?",
             c.rejected AS "rejected?", c.orphans AS "orphans?", c.version AS "version?",
@@ -227,6 +232,7 @@ pub async fn find(conn: &mut Conn, scope: PortalScope) -> Result<Option<Portal>,
         backfilled_at: row.backfilled_at,
         paused_at: row.paused_at,
         disconnected_at: row.disconnected_at,
+        erasing_at: row.erasing_at,
         thnks_connected: row.thnks_hub_id.is_some(),
         organization_name: row.organization_name,
         rules: row.rules.0,

@@ -25,6 +25,15 @@ pub struct ScratchDatabase {
     pub owner_url: String,
 }
 
+/// Takes away every row of a table that the app's role can; how many those are.
+pub async fn delete_all(tx: &mut crate::Tx, table: &str) -> u64 {
+    let deleted = sqlx::query(AssertSqlSafe(format!("DELETE FROM {table}")))
+        .execute(&mut **tx)
+        .await
+        .expect("the role may try");
+    deleted.rows_affected()
+}
+
 async fn enter(conn: &mut PgConnection, scope: PortalScope) {
     sqlx::query("SELECT set_config('app.hub_id', $1, true)")
         .bind(scope.hub_id().to_string())
@@ -229,6 +238,61 @@ impl ScratchDatabase {
             .execute(&mut owner)
             .await;
         done.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// How many rows a portal has in each table that has portals' rows.
+    pub async fn count_rows(&self, scope: PortalScope) -> BTreeMap<String, i64> {
+        let mut owner = self.owner().await;
+        let tables: Vec<String> = sqlx::query_scalar(
+            "SELECT attrelid::regclass::text FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+             WHERE attname = 'hub_id' AND relkind = 'r' AND relnamespace = 'public'::regnamespace",
+        )
+        .fetch_all(&mut owner)
+        .await
+        .expect("the tables");
+        let counts: Vec<String> = tables
+            .iter()
+            .map(|table| format!("SELECT '{table}', count(*) FROM {table} WHERE hub_id = $1"))
+            .collect();
+        let mut tx = owner.begin().await.expect("a transaction");
+        see_all(&mut tx, &tables).await;
+        let counts: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(counts.join(" UNION ALL ")))
+            .bind(scope.hub_id().0)
+            .fetch_all(&mut *tx)
+            .await
+            .expect("the counts");
+        counts.into_iter().collect()
+    }
+
+    /// Puts a row into each table in which a first backfill leaves none.
+    pub async fn fill_tables(&self, scope: PortalScope) {
+        let mut owner = self.owner().await;
+        let mut tx = owner.begin().await.expect("a transaction");
+        enter(&mut tx, scope).await;
+        for sql in [
+            "INSERT INTO run_queue (run_id, hub_id, priority, due_at) SELECT run_id, hub_id, 1, 'infinity' FROM runs LIMIT 1",
+            "INSERT INTO notices (hub_id, notice_id, kind, detail, created_at) VALUES ($1, gen_random_uuid(), 'test', '{}', now())",
+            "INSERT INTO notice_deliveries (hub_id, notice_id, channel, target, due_at)
+             SELECT hub_id, notice_id, 'email', 'a@client.example', 'infinity' FROM notices LIMIT 1",
+            "INSERT INTO deal_facts (hub_id, transaction_id, deal_id, linked_at) SELECT hub_id, transaction_id, 1, now() FROM transactions LIMIT 1",
+            "INSERT INTO hubspot_events (hub_id, change, contact_id) VALUES ($1, 'changed', 1)",
+            "INSERT INTO notice_board (hub_id, due_at) VALUES ($1, 'infinity') ON CONFLICT DO NOTHING",
+            "INSERT INTO notice_settings (hub_id, kinds, changed_at) VALUES ($1, '{}', now()) ON CONFLICT DO NOTHING",
+            "INSERT INTO portal_troubles (hub_id, failures) VALUES ($1, 1) ON CONFLICT DO NOTHING",
+            "INSERT INTO recipient_remedies (hub_id, recipient, contact_id, made_by, made_at) VALUES ($1, 'a@client.example', 1, 'user:1', now())",
+            "INSERT INTO erased_recipients (hub_id, identifier_hash, erased_at) VALUES ($1, '\\x00', now())",
+            "INSERT INTO rejected_rows (hub_id, row_key, field, reason, payload, first_seen_at, last_seen_at)
+             VALUES ($1, 'k', 'id', 'missing', '{}', now(), now()) ON CONFLICT DO NOTHING",
+            "INSERT INTO pipeline_stages (hub_id, pipeline, stage, pipeline_label, stage_label, read_at)
+             VALUES ($1, 'p', 's', 'P', 'S', now()) ON CONFLICT DO NOTHING",
+        ] {
+            sqlx::query(sql)
+                .bind(scope.hub_id().0)
+                .execute(&mut *tx)
+                .await
+                .unwrap_or_else(|error| panic!("{sql}: {error}"));
+        }
+        tx.commit().await.expect("the rows");
     }
 
     /// Makes a portal one whose history is not in yet.

@@ -507,6 +507,14 @@ fn of_install(error: &install::Error) -> Problem {
         )
         .remedied_by(&["Ask an owner of the portal to sign in, or install the app again."])
         .then("/install", "Install again"),
+        install::Error::BeingErased => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "being_erased",
+            "Your old data is being erased",
+            "This portal was disconnected so long ago that what we knew of it is being erased. It takes some minutes. Nothing was stored.",
+        )
+        .remedied_by(&["Install again in a few minutes: everything is read from Thnks anew, and your records in HubSpot are found again."])
+        .then("/install", "Install again"),
         install::Error::CodeRefused => Problem::new(
             StatusCode::BAD_REQUEST,
             "code_refused",

@@ -9,6 +9,7 @@ mod notices;
 mod pool;
 mod queue;
 mod relay;
+mod retention;
 
 use std::time::Duration;
 
@@ -57,11 +58,15 @@ pub async fn run(
         config.concurrency,
         shutdown.clone(),
     ));
+    let erasing = tokio::spawn(retention::run(app.clone(), shutdown.clone()));
     let worked = pool::run(app, redis, config.concurrency, shutdown.clone()).await;
     // The pool has ended: by the token, or because it died; then the relay ends with it.
     shutdown.cancel();
     if relay.await.is_err() {
         tracing::error!("the relay panicked");
+    }
+    if erasing.await.is_err() {
+        tracing::error!("what erases disconnected portals panicked");
     }
     worked
 }

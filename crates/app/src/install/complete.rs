@@ -194,6 +194,12 @@ async fn store(
     store::runs::lock(&mut tx, scope).await?;
     let earlier = connections::find(&mut tx, scope).await?;
     let known = store::portals::find(&mut tx, scope).await?;
+    if known
+        .as_ref()
+        .is_some_and(|portal| portal.erasing_at.is_some())
+    {
+        return Err(Error::BeingErased);
+    }
     let was_thnks_connected = known.as_ref().is_some_and(|portal| portal.thnks_connected);
     let was_disconnected = known.is_some_and(|portal| portal.disconnected_at.is_some());
     let organization_id = offer.map(|offer| offer.link.organization_id);

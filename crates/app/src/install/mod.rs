@@ -97,6 +97,9 @@ pub enum Error {
     /// An owner has disconnected the portal, or HubSpot has; signing in does not connect it again.
     #[error("the portal is disconnected")]
     Disconnected,
+    /// What is known of the portal is being erased, long after it was disconnected.
+    #[error("the portal's data is being erased")]
+    BeingErased,
     /// HubSpot does not accept the code.
     #[error("the code is refused")]
     CodeRefused,

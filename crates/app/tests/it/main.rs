@@ -24,6 +24,7 @@ mod outages;
 mod pausing;
 mod reports;
 mod rereading;
+mod retention;
 mod sessions;
 mod setup;
 mod statistics;

@@ -121,6 +121,7 @@ pub fn app(stage: &Stage, interval: Duration) -> App {
         app::Config {
             public_url,
             sync_interval: TimeDelta::from_std(interval).unwrap(),
+            retention: TimeDelta::days(30),
         },
         app::system_clock(),
     )

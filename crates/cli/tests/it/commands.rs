@@ -19,6 +19,8 @@ async fn a_missing_or_malformed_variable_is_named_in_one_line() {
         ("PUBLIC_URL", Some("ftp://localhost")),
         ("LISTEN_ADDR", Some("nowhere")),
         ("SYNC_INTERVAL", Some("soon")),
+        ("RETENTION_DAYS", Some("0")),
+        ("RETENTION_DAYS", Some("for ever")),
         ("HUBSPOT_RATE_PER_10S", Some("5000")),
     ] {
         let mut command = stage.command(&["serve"]);

@@ -65,6 +65,11 @@ const KINDS: &[(&str, &str)] = &[
     ("object.change", "Changed the Thnks object in HubSpot"),
     ("portal.authorization_lost", "Connection lost"),
     ("portal.disconnect", "Disconnected the portal"),
+    ("portal.erase", "Erased what was known of the portal"),
+    (
+        "portal.erase_begin",
+        "Began to erase what was known of the portal",
+    ),
     ("portal.install", "Installed the app"),
     ("portal.needs", "Something is missing"),
     ("portal.pause", "Paused the sync"),

@@ -45,6 +45,7 @@ impl DisconnectPage {
     /// The page of `parting` for `viewer`; `refused` is what was typed, and what is wrong with it.
     pub fn new(parting: &Parting, viewer: Viewer, refused: Option<(String, &'static str)>) -> Self {
         let Parting {
+            kept_days,
             portal,
             status,
             sessions,
@@ -82,10 +83,12 @@ impl DisconnectPage {
                 format::number(status.orphans)
             ),
             format!(
-                "What we know of {}, the people, the rules and the audit, so that everything goes on where it stopped when you install the app again.",
+                "For {}: what we know of {}, the people and the rules, so that everything goes on where it stopped when you install the app again. Then it is erased here; nothing in HubSpot is.",
+                format::count(*kept_days, "day", "days"),
                 format::count(status.transactions, "gift", "gifts")
             ),
-            "Your Thnks API key, encrypted. To make it worthless, replace it at Thnks.".to_owned(),
+            "As long: your Thnks API key, encrypted. To make it worthless at once, replace it at Thnks.".to_owned(),
+            "The audit: who did what and when, by numbers and without names.".to_owned(),
         ];
         Self {
             shell: Shell::new(title, Some(viewer)),

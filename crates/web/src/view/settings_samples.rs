@@ -344,6 +344,7 @@ fn disconnect_pages(pages: &mut Vec<(String, String)>) {
     let parting = Parting {
         portal: portal(),
         status: status(PortalState::Active),
+        kept_days: 30,
         sessions: 3,
     };
     let mut lost = parting.clone();

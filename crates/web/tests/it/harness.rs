@@ -157,6 +157,7 @@ fn app_over(db: &store::Db, hubspot: hubspot::Config, clock: Clock) -> App {
         Config {
             public_url,
             sync_interval: TimeDelta::hours(1),
+            retention: TimeDelta::days(30),
         },
         clock,
     )

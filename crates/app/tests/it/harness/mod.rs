@@ -163,6 +163,7 @@ impl Parts {
             app::Config {
                 public_url,
                 sync_interval: TimeDelta::hours(1),
+                retention: TimeDelta::days(30),
             },
             Arc::clone(&self.clock),
         )
