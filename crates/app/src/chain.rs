@@ -119,8 +119,8 @@ pub async fn verify(app: &App, scope: PortalScope, noted: Option<&Head>) -> Resu
     let writes = verify_writes(chains::writes(&mut tx, scope), &first).await?;
     Ok(Verdict {
         hub_id,
-        acts: ends_at(acts, of_acts),
-        writes: ends_at(writes, of_writes),
+        acts: ends_at(acts, &of_acts),
+        writes: ends_at(writes, &of_writes),
     })
 }
 
@@ -147,8 +147,8 @@ pub(crate) async fn heads(
 }
 
 /// The chain ends where the database says that it does.
-fn ends_at(mut chain: Chain, stored: Head) -> Chain {
-    if chain.broken.is_none() && stored != chain.head {
+fn ends_at(mut chain: Chain, stored: &Head) -> Chain {
+    if chain.broken.is_none() && *stored != chain.head {
         chain.broken = Some(if stored.number > chain.head.number {
             Break::Cut(chain.head.number)
         } else {

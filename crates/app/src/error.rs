@@ -17,6 +17,12 @@ pub enum Error {
         /// The column.
         column: &'static str,
     },
+    /// HubSpot could not be told that a grant is over.
+    #[error("HubSpot could not be told that the grant is over: {0}")]
+    NotRevoked(#[source] hubspot::Error),
+    /// Somebody installs the app into the portal again and again at the same moment.
+    #[error("the portal is being installed at the same moment; try again")]
+    Busy,
     /// The portal has no grant, or was never installed.
     #[error("the portal is not connected")]
     NotConnected,

@@ -14,7 +14,7 @@ mod wiring;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgGroup, Parser, Subcommand};
 use domain::HubId;
 
 /// Pages are many small strings: with the system's allocator a quarter of web's time goes there.
@@ -63,11 +63,15 @@ enum Command {
     /// The keys of `ENCRYPTION_KEYS`
     #[command(subcommand)]
     Keys(keys::Command),
-    /// End a portal's connection: uninstall at HubSpot, destroy tokens, keep data
+    /// End a connection: uninstall at HubSpot, destroy tokens, keep data for a while
+    #[command(group = ArgGroup::new("whom").required(true))]
     Disconnect {
         /// The portal
-        #[arg(long, value_name = "HUB_ID")]
-        portal: HubId,
+        #[arg(long, value_name = "HUB_ID", group = "whom")]
+        portal: Option<HubId>,
+        /// Every portal, as after a breach: grants are revoked, the app stays listed in HubSpot; may be called again
+        #[arg(long, group = "whom")]
+        all: bool,
     },
 }
 
@@ -88,7 +92,10 @@ async fn main() -> ExitCode {
         Command::Run(command) => return ended(run::run(command).await),
         Command::Audit(command) => audit::run(command).await,
         Command::Keys(command) => keys::run(command).await,
-        Command::Disconnect { portal } => org::disconnect(portal).await,
+        Command::Disconnect { portal, .. } => match portal {
+            Some(portal) => org::disconnect(portal).await,
+            None => org::disconnect_all().await,
+        },
     };
     ended(done.map(|()| ExitCode::SUCCESS))
 }

@@ -101,3 +101,21 @@ pub async fn disconnect(portal: HubId) -> Result<()> {
     }
     Ok(())
 }
+
+/// Ends every connection; fails while some are left.
+#[expect(clippy::print_stdout, reason = "the answer of a command")]
+pub async fn disconnect_all() -> Result<()> {
+    let (app, _) = wiring::checked_app(&Config::from_environment()?).await?;
+    let everybody = app::disconnect::disconnect_all(&app).await?;
+    println!("{} portals are disconnected", everybody.ended);
+    for hub_id in &everybody.left {
+        println!("{hub_id} is connected still: its grant could not be revoked");
+    }
+    if !everybody.left.is_empty() {
+        bail!(
+            "{} portals are left: call it again when HubSpot answers",
+            everybody.left.len()
+        );
+    }
+    Ok(())
+}

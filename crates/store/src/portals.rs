@@ -354,6 +354,17 @@ pub async fn save_backfilled(
     Ok(result.rows_affected() == 1)
 }
 
+/// Every portal that is not disconnected, in order.
+pub async fn list_not_disconnected(conn: &mut Conn) -> Result<Vec<PortalScope>, Error> {
+    let hub_ids = sqlx::query_scalar!(
+        "SELECT hub_id FROM sync_schedule WHERE disconnected_at IS NULL ORDER BY hub_id"
+    )
+    .fetch_all(conn)
+    .await?;
+    let scope = |hub_id| PortalScope::new(domain::HubId(hub_id));
+    Ok(hub_ids.into_iter().map(scope).collect())
+}
+
 /// Marks the portal disconnected, with the reason as its only need, and ends its schedule.
 pub async fn disconnect(
     conn: &mut Conn,

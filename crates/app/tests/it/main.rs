@@ -4,6 +4,7 @@
 
 mod associate;
 mod backfill;
+mod breach;
 mod cancelling;
 mod chain;
 mod connect;

@@ -350,4 +350,20 @@ async fn a_disconnected_portal_makes_no_more_calls_and_keeps_its_data() {
     stage.install().await;
     let status = stage.status().await;
     assert_eq!(status["synced"], 60);
+    let all = |arguments: &[&str]| {
+        let arguments = [&["disconnect"], arguments].concat();
+        let done = stage.command(&arguments).output().unwrap();
+        let words = String::from_utf8(done.stdout).unwrap();
+        (done.status.success(), words)
+    };
+    assert!(!all(&[]).0, "nobody is named");
+    assert!(!all(&["--all", "--portal", &DEMO_HUB_ID.to_string()]).0);
+    assert_eq!(
+        all(&["--all"]),
+        (true, "1 portals are disconnected\n".to_owned())
+    );
+    assert_eq!(
+        all(&["--all"]),
+        (true, "0 portals are disconnected\n".to_owned())
+    );
 }

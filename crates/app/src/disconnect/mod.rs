@@ -1,13 +1,22 @@
 //! Ending a connection from our side: HubSpot is told, tokens are destroyed, sessions and runs end, data stays.
 
+mod all;
+
 use domain::portal::{Need, NeedCode, PortalStatus};
 use domain::trouble::Sign;
-use serde_json::json;
+use secrecy::SecretString;
+use serde_json::{Value, json};
 use store::PortalScope;
+use store::connections::Connection;
+
+pub use all::{Everybody, disconnect_all};
 
 use crate::portals::PortalSummary;
 use crate::session::Session;
 use crate::{App, Error, access, notices, portals, status};
+
+/// How often it is begun anew because somebody installs at the same time.
+const TRIES: usize = 3;
 
 /// What a person who wants to disconnect is told.
 #[derive(Debug, Clone)]
@@ -65,23 +74,66 @@ pub async fn disconnect_by_owner(
 /// Uninstalls the app from the portal and forgets its tokens. A HubSpot that does not answer does not stop it: the
 /// tokens are destroyed all the same, and `false` tells that HubSpot may still list the app.
 pub async fn disconnect(app: &App, scope: PortalScope, actor: &str) -> Result<bool, Error> {
-    let mut tx = app.db.begin(scope).await?;
-    let connection = store::connections::find(&mut tx, scope).await?;
-    drop(tx);
-    let mut told = true;
-    if let Some(connection) = &connection
-        && let Err(error) = uninstall(app, scope).await
-    {
-        tracing::warn!(portal.id = %scope.hub_id(), %error, "HubSpot could not be told of the disconnect");
-        told = false;
-        // The app stays listed in HubSpot, but its access ends. A token that does not open any more must not keep the
-        // portal connected.
-        if let Ok(refresh_token) = access::open_refresh_token(app, scope, connection).await
-            && let Err(error) = app.hubspot.revoke(&refresh_token).await
-        {
-            tracing::warn!(portal.id = %scope.hub_id(), %error, "a grant could not be revoked");
+    for _ in 0..TRIES {
+        // Renewed first where that is due, so that the grant that is ended is the one that HubSpot was told of.
+        let renewed = access::tokens(app).current(scope.hub_id()).await;
+        let connection = find(app, scope).await?;
+        let told = match &connection {
+            None => true,
+            Some(connection) => leave(app, scope, connection, renewed).await,
+        };
+        let detail = json!({"hubspot_told": told});
+        if end(app, scope, connection.as_ref(), actor, &detail).await? {
+            return Ok(told);
         }
     }
+    Err(Error::Busy)
+}
+
+/// Whether HubSpot has taken the app out of the portal. Where it has not, the app stays listed there, but its access ends.
+async fn leave(
+    app: &App,
+    scope: PortalScope,
+    connection: &Connection,
+    token: Result<SecretString, hubspot::Error>,
+) -> bool {
+    let told = match token {
+        Ok(token) => app.hubspot.uninstall(&token).await,
+        Err(error) => Err(error),
+    };
+    let Err(error) = told else {
+        return true;
+    };
+    tracing::warn!(portal.id = %scope.hub_id(), %error, "HubSpot could not be told of the disconnect");
+    // A token that does not open any more must not keep the portal connected.
+    if let Err(error) = revoke(app, scope, connection).await {
+        tracing::warn!(portal.id = %scope.hub_id(), %error, "a grant could not be revoked");
+    }
+    false
+}
+
+async fn find(app: &App, scope: PortalScope) -> Result<Option<Connection>, Error> {
+    let mut tx = app.db.begin(scope).await?;
+    Ok(store::connections::find(&mut tx, scope).await?)
+}
+
+/// Tells HubSpot that the grant is over. One that it does not know any more is.
+async fn revoke(app: &App, scope: PortalScope, connection: &Connection) -> Result<(), Error> {
+    let token = access::open_refresh_token(app, scope, connection).await?;
+    match app.hubspot.revoke(&token).await {
+        Ok(()) | Err(hubspot::Error::Revoked) => Ok(()),
+        Err(error) => Err(Error::NotRevoked(error)),
+    }
+}
+
+/// Ends the connection that HubSpot was told of; `false` when there is another by now, of an install meanwhile.
+async fn end(
+    app: &App,
+    scope: PortalScope,
+    told_of: Option<&Connection>,
+    actor: &str,
+    detail: &Value,
+) -> Result<bool, Error> {
     let now = app.now();
     let need = Need {
         code: NeedCode::AuthorizationLost,
@@ -89,25 +141,18 @@ pub async fn disconnect(app: &App, scope: PortalScope, actor: &str) -> Result<bo
         remedy: "Install the app again to go on where it stopped.".into(),
     };
     let mut tx = app.db.begin(scope).await?;
+    store::runs::lock(&mut tx, scope).await?;
+    let current = store::connections::find(&mut tx, scope).await?;
+    let generation = |connection: &Connection| connection.generation;
+    if current.as_ref().map(generation) != told_of.map(generation) {
+        return Ok(false);
+    }
     store::runs::fail_open(&mut tx, scope, "the portal was disconnected", now).await?;
     store::portals::disconnect(&mut tx, scope, &need, now).await?;
     store::connections::delete(&mut tx, scope).await?;
     store::sessions::delete_all(&mut tx, scope).await?;
     notices::note(app, &mut tx, scope, Sign::Ended, now).await?;
-    store::audit::insert(
-        &mut tx,
-        scope,
-        actor,
-        "portal.disconnect",
-        &json!({"hubspot_told": told}),
-        now,
-    )
-    .await?;
+    store::audit::insert(&mut tx, scope, actor, "portal.disconnect", detail, now).await?;
     tx.commit().await.map_err(store::Error::from)?;
-    Ok(told)
-}
-
-async fn uninstall(app: &App, scope: PortalScope) -> Result<(), hubspot::Error> {
-    let token = access::tokens(app).current(scope.hub_id()).await?;
-    app.hubspot.uninstall(&token).await
+    Ok(true)
 }
