@@ -7,7 +7,7 @@ ALTER TABLE portals
     ADD COLUMN erased_at timestamptz,
     ADD CONSTRAINT portals_erasing_is_disconnected CHECK (erasing_at IS NULL OR disconnected_at IS NOT NULL);
 
--- The dispatcher sees over all portals which are disconnected: a copy, kept by the database, whichever version writes.
+-- The dispatcher sees over all portals since when they are disconnected: the database tells it, whichever version writes.
 ALTER TABLE sync_schedule ADD COLUMN disconnected_at timestamptz;
 CREATE INDEX sync_schedule_disconnected ON sync_schedule (disconnected_at) WHERE disconnected_at IS NOT NULL;
 
@@ -21,7 +21,8 @@ CREATE TRIGGER disconnected_changed AFTER UPDATE ON portals FOR EACH ROW
     WHEN (OLD.disconnected_at IS DISTINCT FROM NEW.disconnected_at) EXECUTE FUNCTION copy_disconnected();
 
 ALTER TABLE portals NO FORCE ROW LEVEL SECURITY;
-UPDATE sync_schedule AS s SET disconnected_at = p.disconnected_at
+-- For those that are disconnected already the time begins now.
+UPDATE sync_schedule AS s SET disconnected_at = now()
 FROM portals AS p WHERE p.hub_id = s.hub_id AND p.disconnected_at IS NOT NULL;
 ALTER TABLE portals FORCE ROW LEVEL SECURITY;
 

@@ -71,8 +71,9 @@ pub async fn begin(
 ) -> Result<Begun, Error> {
     let began = sqlx::query_scalar!(
         r#"WITH earlier AS (SELECT erasing_at FROM portals WHERE hub_id = $1)
-         UPDATE portals SET erasing_at = coalesce(portals.erasing_at, $3) FROM earlier
-         WHERE hub_id = $1 AND (disconnected_at < $2 OR portals.erasing_at IS NOT NULL)
+         UPDATE portals AS p SET erasing_at = coalesce(p.erasing_at, $3) FROM earlier, sync_schedule AS s
+         WHERE p.hub_id = $1 AND s.hub_id = $1 AND p.disconnected_at IS NOT NULL
+            AND (s.disconnected_at < $2 OR p.erasing_at IS NOT NULL)
          RETURNING earlier.erasing_at IS NULL AS "is_new!""#,
         scope.hub_id().0,
         before,

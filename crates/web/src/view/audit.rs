@@ -28,7 +28,7 @@ pub struct Asked {
 }
 
 /// `templates/audit/list.html`.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "audit/list.html")]
 pub struct AuditPage {
     /// The frame.

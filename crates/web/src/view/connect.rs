@@ -6,7 +6,7 @@ use askama::Template;
 use super::shell::{Shell, Viewer};
 
 /// `templates/connect/show.html`.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "connect/show.html")]
 pub struct ConnectPage {
     /// The frame.

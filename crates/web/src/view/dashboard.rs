@@ -27,7 +27,7 @@ use crate::assets;
 const ACTIVITY_SHOWN: usize = 8;
 
 /// `templates/dashboard/show.html`.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "dashboard/show.html")]
 #[expect(
     clippy::struct_excessive_bools,

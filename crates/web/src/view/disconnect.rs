@@ -10,7 +10,7 @@ use super::shell::{Shell, Viewer};
 use super::tabs::{Place, Tab, tabs};
 
 /// `templates/disconnect/show.html`.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "disconnect/show.html")]
 pub struct DisconnectPage {
     /// The frame.

@@ -17,7 +17,7 @@ use crate::assets;
 pub type Fields = Vec<(&'static str, String)>;
 
 /// `templates/failures/list.html`.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "failures/list.html")]
 pub struct FailuresPage {
     /// The frame.
@@ -66,7 +66,7 @@ pub struct GroupCard {
 }
 
 /// `templates/failures/rows.html`.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "failures/rows.html")]
 pub struct FailureRowsPage {
     /// The frame.

@@ -14,7 +14,7 @@ use super::tabs::{Place, Tab, tabs};
 use super::trace;
 
 /// `templates/gifts/list.html`.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "gifts/list.html")]
 pub struct GiftsPage {
     /// The frame.

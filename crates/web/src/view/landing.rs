@@ -7,7 +7,7 @@ use super::shell::Shell;
 use url::form_urlencoded;
 
 /// `templates/landing/show.html`.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "landing/show.html")]
 pub struct LandingPage {
     /// The frame.

@@ -15,7 +15,7 @@ use super::tabs::{Place, Tab, tabs};
 use crate::assets;
 
 /// `templates/members/list.html`.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "members/list.html")]
 pub struct MembersPage {
     /// The frame.

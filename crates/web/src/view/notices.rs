@@ -16,7 +16,7 @@ use super::tabs::{Place, Tab, tabs};
 use crate::assets;
 
 /// `templates/notices/show.html`.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "notices/show.html")]
 #[expect(
     clippy::struct_excessive_bools,

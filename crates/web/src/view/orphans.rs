@@ -29,7 +29,7 @@ pub struct Shown<'a> {
 }
 
 /// `templates/orphans/list.html`.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "orphans/list.html")]
 pub struct OrphansPage {
     /// The frame.

@@ -7,7 +7,7 @@ use domain::HubId;
 use super::shell::{Shell, Viewer};
 
 /// `templates/portals/list.html`.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "portals/list.html")]
 pub struct PortalsPage {
     /// The frame.

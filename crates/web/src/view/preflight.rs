@@ -17,7 +17,7 @@ use super::tabs::{Place, Tab, tabs};
 use crate::assets;
 
 /// `templates/preflight/show.html`.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "preflight/show.html")]
 #[expect(
     clippy::struct_excessive_bools,

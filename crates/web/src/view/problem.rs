@@ -5,7 +5,7 @@ use askama::Template;
 use super::shell::Shell;
 
 /// `templates/problem/show.html`.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "problem/show.html")]
 pub struct ProblemPage {
     /// The frame.

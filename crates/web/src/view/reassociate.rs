@@ -11,7 +11,7 @@ use super::shell::{Shell, Viewer};
 use super::tabs::{Place, Tab, tabs};
 
 /// `templates/orphans/preview.html`.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "orphans/preview.html")]
 pub struct PreviewPage {
     /// The frame.

@@ -13,7 +13,7 @@ use super::trial::TrialView;
 use crate::assets;
 
 /// `templates/rules/show.html`.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "rules/show.html")]
 #[expect(
     clippy::struct_excessive_bools,

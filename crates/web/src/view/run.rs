@@ -24,7 +24,7 @@ use super::tabs::{Place, Tab, tabs};
 use crate::assets;
 
 /// `templates/runs/show.html`.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "runs/show.html")]
 pub struct RunPage {
     /// The frame.

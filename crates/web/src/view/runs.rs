@@ -17,7 +17,7 @@ use super::tabs::{Place, Tab, tabs};
 use crate::assets;
 
 /// `templates/runs/list.html`.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "runs/list.html")]
 pub struct RunsPage {
     /// The frame.

@@ -3,7 +3,7 @@
 use crate::assets;
 
 /// What the frame needs.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Shell {
     /// The page's title, without names of people.
     pub title: String,
@@ -19,8 +19,8 @@ pub struct Shell {
     pub reload_secs: Option<u32>,
 }
 
-/// The person who is signed in, as the top bar and the forms need it.
-#[derive(Debug, Clone)]
+/// The person who is signed in, as the top bar and the forms need it. It must not be printed: it holds the token of forms.
+#[derive(Clone)]
 pub struct Viewer {
     /// The e-mail address, or what stands for it.
     pub name: String,

@@ -20,7 +20,7 @@ use super::tabs::{Place, Tab, tabs};
 use super::why::{kind, next, part, pill, sentence};
 
 /// `templates/trace/show.html`.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "trace/show.html")]
 #[expect(
     clippy::struct_excessive_bools,

@@ -29,7 +29,7 @@ const SMALL_MONTHS: usize = 12;
 const SMALL_PLACES: i64 = 12;
 
 /// `templates/reports/list.html`.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "reports/list.html")]
 pub struct ReportsPage {
     /// The frame.
@@ -89,7 +89,7 @@ pub struct Column {
 }
 
 /// `templates/reports/show.html`.
-#[derive(Debug, Template)]
+#[derive(Template)]
 #[template(path = "reports/show.html")]
 pub struct ReportPage {
     /// The frame.
