@@ -1,6 +1,6 @@
 //! The environment, read once. A missing or malformed value is one line that names the variable.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -108,9 +108,11 @@ impl Config {
             // This process speaks no TLS: over https there is a proxy.
             trusted_hops: parsed("TRUSTED_HOPS", u8::from(public_url.scheme() == "https"))?,
         };
+        let redis_url = required("REDIS_URL")?;
+        checked_redis(&redis_url)?;
         Ok(Self {
             database_url: required("DATABASE_URL")?,
-            redis_url: required("REDIS_URL")?,
+            redis_url,
             public_url,
             listen_addr: parsed("LISTEN_ADDR", SocketAddr::from(([127, 0, 0, 1], 3000)))?,
             client_id: required("HUBSPOT_CLIENT_ID")?,
@@ -149,6 +151,32 @@ fn encrypted(name: &str, url: &Url) -> Result<()> {
         ),
         scheme => bail!("{name} begins with {scheme}: it must be https"),
     }
+}
+
+/// Refuses an address whose certificate would not be looked at: the library takes it and then never connects.
+fn checked_redis(url: &str) -> Result<()> {
+    if url.starts_with("rediss:") && url.contains('#') {
+        bail!(
+            "REDIS_URL ends in #…: certificates are always looked at. One of your own goes into SSL_CERT_FILE."
+        );
+    }
+    Ok(())
+}
+
+/// The machine with which Redis is spoken to in the clear, where that may cross a network: not for this machine, and not for
+/// a name without dots, which is a neighbour's in one container network.
+pub fn clear_redis_host(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    if !matches!(url.scheme(), "redis" | "valkey") {
+        return None;
+    }
+    // To an address of another scheme than http a number is a name.
+    let host = url.host_str()?.trim_matches(['[', ']']);
+    let is_near = match host.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => !host.contains('.') || host.ends_with(".localhost"),
+    };
+    (!is_near).then(|| host.to_owned())
 }
 
 /// Whether the key that seals is one that tests and demonstrations use: the same byte throughout. Those after it only open
@@ -221,4 +249,36 @@ where
 
 fn url(text: &str) -> Url {
     text.parse().expect("an address written here")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redis_in_the_clear_is_told_of_where_it_may_cross_a_network() {
+        for near in [
+            "redis://127.0.0.1:6379/0",
+            "redis://:secret@localhost:6379/0",
+            "redis://[::1]:6379/0",
+            "redis://redis:6379/0",
+            "redis+unix:///run/redis.sock",
+            "rediss://redis.example:6379/0",
+        ] {
+            assert_eq!(clear_redis_host(near), None, "{near}");
+        }
+        for (far, host) in [
+            ("redis://:secret@redis.example:6379/0", "redis.example"),
+            ("redis://10.0.0.7/0", "10.0.0.7"),
+            ("redis://[2001:db8::7]/0", "2001:db8::7"),
+        ] {
+            assert_eq!(clear_redis_host(far).as_deref(), Some(host));
+        }
+    }
+
+    #[test]
+    fn a_redis_whose_certificate_is_not_looked_at_is_refused() {
+        assert!(checked_redis("rediss://:secret@redis.example/0#insecure").is_err());
+        assert!(checked_redis("rediss://redis.example/0").is_ok());
+    }
 }

@@ -76,9 +76,19 @@ fn notify(config: &Config) -> Result<notify::Client> {
     })
 }
 
+/// What holds, but should not be so in production, is told once at the start.
+fn warn(config: &Config) {
+    if config.public_url.scheme() == "https"
+        && let Some(host) = crate::config::clear_redis_host(&config.redis_url)
+    {
+        tracing::warn!(redis.host = %host, "Redis is spoken to in the clear: begin REDIS_URL with rediss://");
+    }
+}
+
 /// The same, and a database that answers with the right schema and was sealed with these keys.
 pub async fn checked_app(config: &Config) -> Result<(App, Redis)> {
     let (app, redis) = self::app(config)?;
+    warn(config);
     app.check().await.context("DATABASE_URL")?;
     app::keys::check(&app).await.map_err(|error| match error {
         app::keys::Unfit::Internal(error) => anyhow::Error::new(error).context("DATABASE_URL"),

@@ -8,3 +8,4 @@ mod crashes;
 mod events;
 mod notices;
 mod processes;
+mod redis;
