@@ -19,10 +19,18 @@ pub enum Error {
     Internal(#[from] crate::Error),
 }
 
-/// Takes a delivery: when this returns, what concerns us is stored. Events of portals that are not known are left out.
+/// Takes a delivery: when this returns, what concerns us is stored. Events of portals that are not known, and of other apps,
+/// are left out.
 pub async fn accept(app: &App, request: &SignedRequest<'_>) -> Result<(), Error> {
     app.hubspot.verify(request, app.now())?;
-    let events = hubspot::webhooks::contact_events(request.body).map_err(|_| Error::Unreadable)?;
+    let told = app
+        .hubspot
+        .contact_events(request.body)
+        .map_err(|_| Error::Unreadable)?;
+    if told.foreign > 0 {
+        tracing::info!(rows = told.foreign, "events of another app were dropped");
+    }
+    let events = told.contacts;
     if events.is_empty() {
         return Ok(());
     }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::wire;
+use crate::{Client, wire};
 
 /// Events in one delivery at most (§7.3); more are read all the same.
 pub const EVENTS_PER_DELIVERY: usize = 100;
@@ -26,9 +26,19 @@ const STANDARD: [&str; 6] = [
 /// Contacts, where an event numbers the type instead of naming it.
 const CONTACT_TYPE: &str = "0-1";
 
+/// What a delivery holds.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What it tells of contacts.
+    pub contacts: Vec<ContactEvent>,
+    /// How many of its events are another app's; they are left out.
+    pub foreign: usize,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Event {
+    app_id: Option<Value>,
     #[serde(deserialize_with = "wire::number")]
     portal_id: i64,
     subscription_type: String,
@@ -44,18 +54,38 @@ struct Event {
     primary_object_id: Option<Value>,
 }
 
-/// What a delivery tells of contacts. Events of other objects, and of kinds that we have no use for, are left out, and so
-/// is a single event that cannot be read; an error means that the body is no list of events at all.
-pub fn contact_events(body: &[u8]) -> Result<Vec<ContactEvent>, Error> {
+impl Client {
+    /// What a delivery tells of contacts. Events of other objects, and of kinds that we have no use for, are left out, and so
+    /// is a single event that cannot be read, and one of another app where ours is known; an error means that the body is no
+    /// list of events at all.
+    pub fn contact_events(&self, body: &[u8]) -> Result<Told, Error> {
+        contact_events(body, self.config().app_id)
+    }
+}
+
+fn contact_events(body: &[u8], app_id: Option<i64>) -> Result<Told, Error> {
     let events: Vec<Value> =
         serde_json::from_slice(body).map_err(|error| Error::Unreadable(error.to_string()))?;
-    let readable = events
+    let (ours, others): (Vec<Event>, Vec<Event>) = events
         .into_iter()
-        .filter_map(|event| serde_json::from_value::<Event>(event).ok());
-    Ok(readable.flat_map(|event| event.reduced()).collect())
+        .filter_map(|event| serde_json::from_value::<Event>(event).ok())
+        .partition(|event| event.is_of(app_id));
+    Ok(Told {
+        contacts: ours.iter().flat_map(Event::reduced).collect(),
+        foreign: others.len(),
+    })
 }
 
 impl Event {
+    /// Whether it may be this app's: one that names none has its signature alone.
+    fn is_of(&self, app_id: Option<i64>) -> bool {
+        match (app_id, &self.app_id) {
+            (Some(ours), Some(Value::String(text))) => *text == ours.to_string(),
+            (Some(ours), Some(told)) => *told == ours,
+            _ => true,
+        }
+    }
+
     fn reduced(&self) -> Vec<ContactEvent> {
         let event = |change, contact, record| ContactEvent {
             hub_id: HubId(self.portal_id),
@@ -145,8 +175,8 @@ mod tests {
     use serde_json::json;
 
     fn read(events: &Value) -> Vec<(Change, i64, Option<i64>)> {
-        let events = contact_events(events.to_string().as_bytes()).unwrap();
-        events
+        let told = contact_events(events.to_string().as_bytes(), None).unwrap();
+        told.contacts
             .into_iter()
             .inspect(|event| assert_eq!(event.hub_id, HubId(7)))
             .map(|event| (event.change, event.contact.0, event.record.map(|id| id.0)))
@@ -233,8 +263,30 @@ mod tests {
             {"portalId": 7, "subscriptionType": "contact.creation", "objectId": 8},
         ]);
         assert_eq!(read(&told), [(Change::Changed, 8, None)]);
-        assert!(contact_events(b"{}").is_err());
-        assert!(contact_events(b"").is_err());
-        assert_eq!(contact_events(b"[]").unwrap(), []);
+        assert!(contact_events(b"{}", None).is_err());
+        assert!(contact_events(b"", None).is_err());
+        assert_eq!(contact_events(b"[]", None).unwrap().contacts, []);
+    }
+
+    #[test]
+    fn another_apps_events_are_counted_and_left_out_where_ours_is_known() {
+        let event = |app_id: Value, contact: i64| json!({"appId": app_id, "portalId": 7, "subscriptionType": "contact.creation", "objectId": contact});
+        let nameless =
+            json!({"portalId": 7, "subscriptionType": "contact.creation", "objectId": 5});
+        let told = json!([
+            event(json!(31), 1),
+            event(json!("31"), 2),
+            event(json!(32), 3),
+            event(json!([31]), 4),
+            nameless
+        ]);
+        let read = |app_id| contact_events(told.to_string().as_bytes(), app_id).unwrap();
+        let contacts = |told: &Told| -> Vec<i64> {
+            told.contacts.iter().map(|event| event.contact.0).collect()
+        };
+        let ours = read(Some(31));
+        assert_eq!((contacts(&ours), ours.foreign), (vec![1, 2, 5], 2));
+        let all = read(None);
+        assert_eq!((contacts(&all), all.foreign), (vec![1, 2, 3, 4, 5], 0));
     }
 }

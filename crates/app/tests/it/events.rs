@@ -4,9 +4,10 @@ use domain::run::RunKind;
 use sandbox::control::Contact;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
 
 use crate::harness::crm::{change, company, contact, deal, gift, hand_link, link};
-use crate::harness::{HUB, ORGANIZATION, World, empty_world, scope, with};
+use crate::harness::{HUB, ORGANIZATION, World, empty_world, hearing, scope, with};
 
 /// Calls for contacts that HubSpot has had.
 fn reads(world: &World) -> u64 {
@@ -284,7 +285,7 @@ async fn deliver(target: &url::Url, secret: &str, at: i64, body: &str) -> u16 {
 }
 
 fn event(kind: &str, contact: u64, more: &Value) -> Value {
-    let mut event = json!({"eventId": 1, "subscriptionId": 5, "portalId": HUB, "appId": 1, "occurredAt": 1,
+    let mut event = json!({"eventId": 1, "subscriptionId": 5, "portalId": HUB, "appId": sandbox::APP_ID, "occurredAt": 1,
         "subscriptionType": format!("contact.{kind}"), "attemptNumber": 0, "objectId": contact});
     let more = more.as_object().cloned().unwrap_or_default();
     event.as_object_mut().unwrap().extend(more);
@@ -371,6 +372,46 @@ async fn what_is_not_ours_is_acknowledged_or_refused_and_leaves_nothing() {
     assert_eq!(answer.status(), 401);
     assert_eq!(deliver(&target, secret, now, "{}").await, 400);
     assert!(world.rows("hubspot_events").await.is_empty());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn of_a_mixed_delivery_only_our_apps_events_of_known_portals_are_stored() {
+    let world = empty_world().await;
+    world.backfilled().await;
+    let target = world.listen().await;
+    let now = world.now().timestamp_millis();
+    let others = json!({"appId": sandbox::APP_ID + 1});
+    let unknown = json!({"portalId": 4_711});
+    let mixed: Vec<Value> = (1..=25)
+        .flat_map(|contact| {
+            [
+                event("creation", contact, &Value::Null),
+                event("creation", contact + 100, &others),
+                event("creation", contact + 200, &unknown),
+                event("somethingNew", contact + 300, &Value::Null),
+            ]
+        })
+        .collect();
+    let heard = hearing::listen(Level::INFO);
+    let secret = sandbox::CLIENT_SECRET;
+    let status = deliver(&target, secret, now, &json!(mixed).to_string()).await;
+    assert_eq!(status, 204);
+    assert_eq!(heard.count("events of another app were dropped"), 1);
+    let stored = world.scratch.rows_of_all("hubspot_events").await;
+    let mut contacts: Vec<i64> = stored
+        .iter()
+        .inspect(|row| assert_eq!(row["hub_id"], HUB))
+        .map(|row| row["contact_id"].as_i64().unwrap())
+        .collect();
+    contacts.sort_unstable();
+    assert!(contacts.into_iter().eq(1..=25));
+    // Alone they are acknowledged as well.
+    let foreign = json!([event("privacyDeletion", 7, &others)]).to_string();
+    assert_eq!(deliver(&target, secret, now, &foreign).await, 204);
+    assert_eq!(world.scratch.rows_of_all("hubspot_events").await, stored);
+    drop(heard);
+    world.follow().await;
     world.end().await;
 }
 

@@ -2,6 +2,7 @@
 //! Time is the machine's plus what a test has let pass; app and sandbox share it.
 
 pub mod crm;
+pub mod hearing;
 mod looking;
 pub mod sinks;
 
