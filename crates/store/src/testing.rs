@@ -167,13 +167,12 @@ impl ScratchDatabase {
 
     /// Keeps this database under a name for [`Self::of_kept`], as long as its PostgreSQL lives. Nobody may be connected.
     pub async fn keep_as(self, name: &str) {
-        let options: PgConnectOptions = self.owner_url.parse().expect("an address");
         let mut owner = PgConnection::connect(&variable("MIGRATION_DATABASE_URL"))
             .await
             .expect("the owner connects");
         let sql = format!(
             "ALTER DATABASE {} RENAME TO {}",
-            options.get_database().expect("a scratch database's name"),
+            self.name(),
             kept_name(name)
         );
         sqlx::query(AssertSqlSafe(sql))
@@ -293,6 +292,44 @@ impl ScratchDatabase {
                 .unwrap_or_else(|error| panic!("{sql}: {error}"));
         }
         tx.commit().await.expect("the rows");
+    }
+
+    /// Ends every connection and lets nobody in until [`Self::let_in`], as when PostgreSQL is away.
+    pub async fn lock_out(&self) {
+        self.allow_connections(false).await;
+        // A role may end what it has opened itself.
+        let mut app = PgConnection::connect(&variable("DATABASE_URL"))
+            .await
+            .expect("the app's role connects to another database");
+        sqlx::query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND usename = current_user",
+        )
+        .bind(self.name())
+        .execute(&mut app)
+        .await
+        .expect("connections are ended");
+    }
+
+    /// Lets everybody in again.
+    pub async fn let_in(&self) {
+        self.allow_connections(true).await;
+    }
+
+    async fn allow_connections(&self, allowed: bool) {
+        let mut owner = PgConnection::connect(&variable("MIGRATION_DATABASE_URL"))
+            .await
+            .expect("the owner connects to another database");
+        let sql = format!("ALTER DATABASE {} ALLOW_CONNECTIONS {allowed}", self.name());
+        sqlx::query(AssertSqlSafe(sql))
+            .execute(&mut owner)
+            .await
+            .expect("the door opens and shuts");
+    }
+
+    fn name(&self) -> String {
+        let options: PgConnectOptions = self.owner_url.parse().expect("an address");
+        let name = options.get_database().expect("a scratch database's name");
+        name.to_owned()
     }
 
     /// Makes a portal one whose history is not in yet.

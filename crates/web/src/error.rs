@@ -356,8 +356,13 @@ impl Error {
                 "These are not events",
                 "The body must be a JSON list of events.",
             ),
-            Self::Event(events::Error::Internal(_))
-            | Self::Run(runs::Error::Internal(_))
+            Self::Event(events::Error::Internal(_)) => Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "not_stored",
+                "These events could not be stored",
+                "Nothing of this delivery was taken. HubSpot repeats it by itself.",
+            ),
+            Self::Run(runs::Error::Internal(_))
             | Self::Internal(_)
             | Self::Panicked => Problem::new(
                 StatusCode::INTERNAL_SERVER_ERROR,

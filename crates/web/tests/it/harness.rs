@@ -285,6 +285,15 @@ impl World {
         self.scratch.forget_backfill(scope()).await;
     }
 
+    /// The database goes away, and comes back.
+    pub async fn lock_out(&self) {
+        self.scratch.lock_out().await;
+    }
+
+    pub async fn let_in(&self) {
+        self.scratch.let_in().await;
+    }
+
     /// Every row of a table of the portal.
     pub async fn rows(&self, table: &str) -> Vec<serde_json::Value> {
         self.scratch.rows(table, scope()).await

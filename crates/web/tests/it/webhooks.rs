@@ -26,10 +26,19 @@ fn sign(url: &str, body: &str) -> String {
 
 /// Delivers with these headers beside the timestamp and the signature over `url`.
 async fn deliver(world: &World, url: &str, more: &[(&str, &str)], body: &str) -> Answer {
-    let (timestamp, signature) = (timestamp(), sign(url, body));
+    deliver_signed(world, &sign(url, body), more, body).await
+}
+
+async fn deliver_signed(
+    world: &World,
+    signature: &str,
+    more: &[(&str, &str)],
+    body: &str,
+) -> Answer {
+    let timestamp = timestamp();
     let mut headers = vec![
         ("x-hubspot-request-timestamp", timestamp.as_str()),
-        ("x-hubspot-signature-v3", signature.as_str()),
+        ("x-hubspot-signature-v3", signature),
     ];
     headers.extend(more);
     world.send(&Method::POST, PATH, &headers, body).await
@@ -140,4 +149,28 @@ async fn what_is_nested_too_deep_is_no_list_of_events() {
         assert!(answer.body.contains("These are not events"));
     }
     assert_eq!(world.get("/healthz", "").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn while_the_database_is_away_nothing_is_acknowledged_and_what_is_repeated_is_stored_once() {
+    let world = world().await;
+    let body = events(3);
+    let before = deliver(&world, OURS, &[], &events(1)).await;
+    assert_eq!(before.status, StatusCode::NO_CONTENT);
+    world.lock_out().await;
+    for _ in 0..3 {
+        let answer = deliver(&world, OURS, &[], &body).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(answer.body.contains("These events could not be stored"));
+    }
+    // Whoever is not HubSpot is told so all the same.
+    let forged = deliver(&world, "http://evil.example/", &[], &body).await;
+    assert_eq!(forged.status, StatusCode::UNAUTHORIZED);
+    world.let_in().await;
+    assert_eq!(world.rows("hubspot_events").await.len(), 1);
+    for _ in 0..2 {
+        let answer = deliver(&world, OURS, &[], &body).await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    }
+    assert_eq!(world.rows("hubspot_events").await.len(), 3);
 }
