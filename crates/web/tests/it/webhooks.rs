@@ -1,10 +1,12 @@
 //! HubSpot's deliveries: what is taken, and what is refused before anything is stored.
 
+use std::sync::Arc;
+
 use axum::http::{Method, StatusCode};
 use hubspot::webhooks::EVENTS_PER_DELIVERY;
 use serde_json::json;
 
-use crate::harness::{Answer, CLIENT_SECRET, HUB, World, now, world};
+use crate::harness::{Answer, CLIENT_SECRET, HUB, World, now, silent_hubspot, world};
 
 const PATH: &str = "/webhooks/hubspot";
 const OURS: &str = "http://localhost:3000/webhooks/hubspot";
@@ -173,4 +175,33 @@ async fn while_the_database_is_away_nothing_is_acknowledged_and_what_is_repeated
         assert_eq!(answer.status, StatusCode::NO_CONTENT);
     }
     assert_eq!(world.rows("hubspot_events").await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_secret_is_rotated_in_mid_stream_and_no_event_is_refused() {
+    const NEW: &str = "another secret";
+    let mut world = world().await;
+    let config = |secret: &str, previous: Option<&str>| hubspot::Config {
+        client_secret: secret.into(),
+        previous_client_secret: previous.map(Into::into),
+        ..silent_hubspot("http://localhost:3000")
+    };
+    let (good, bad) = (StatusCode::NO_CONTENT, StatusCode::UNAUTHORIZED);
+    // Before, while HubSpot changes over, and after: what becomes of events signed with the old secret and the new one.
+    for (config, old, new) in [
+        (config(CLIENT_SECRET, None), good, bad),
+        (config(NEW, Some(CLIENT_SECRET)), good, good),
+        (config(NEW, None), bad, good),
+    ] {
+        world.reopen(config, Arc::new(now));
+        for count in 1..=5 {
+            let body = events(count);
+            for (secret, status) in [(CLIENT_SECRET, old), (NEW, new)] {
+                let signature = sandbox::webhooks::sign(secret, "POST", OURS, &body, &timestamp());
+                let answer = deliver_signed(&world, &signature, &[], &body).await;
+                assert_eq!(answer.status, status, "{secret}");
+            }
+        }
+    }
+    assert_eq!(world.rows("hubspot_events").await.len(), 5);
 }
