@@ -35,7 +35,7 @@ pub(crate) async fn run(
     let beat = Arc::clone(&last_beat);
     // A name that was used before is refused until its heartbeat is old: each start and restart has its own.
     let process = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
-    let (queue, stop) = (redis.clone(), shutdown.clone());
+    let (queue, stop, dropped) = (redis.clone(), shutdown.clone(), redis.clone());
     let monitor = Monitor::new()
         .register(move |restarts| {
             WorkerBuilder::new(&*format!("worker-{process}-{restarts}"))
@@ -46,8 +46,11 @@ pub(crate) async fn run(
                 .parallelize(tokio::spawn)
                 .build(answer)
         })
-        .should_restart(|_, error| {
+        .should_restart(move |worker, error| {
             tracing::warn!(%error, "apalis' worker ended; it starts again");
+            // What it had taken would be given to the next one, and may be what it died of.
+            let (redis, worker) = (dropped.clone(), worker.clone());
+            tokio::spawn(async move { redis.drop_taken(&worker).await });
             std::thread::sleep(RESTART_PAUSE);
             true
         })

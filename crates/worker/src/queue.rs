@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use apalis_core::worker::context::WorkerContext;
 use apalis_redis::{Config, RedisStorage};
 use redis::AsyncCommands;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -42,7 +43,8 @@ pub fn connect(url: &str) -> Result<Redis, redis::RedisError> {
 }
 
 impl Redis {
-    /// The queue. Its payload type is any JSON: a payload of a type that does not decode would kill the worker.
+    /// The queue. Its payload type is any JSON: a payload of a type that does not decode ends the worker, and so does one that
+    /// is not even JSON.
     pub(crate) fn storage(&self) -> RedisStorage<Value> {
         RedisStorage::new(self.connection.clone()).with_config(
             Config::default()
@@ -83,6 +85,15 @@ impl Redis {
         connection
             .del::<_, ()>(&[config.done_jobs_set(), config.dead_jobs_set()])
             .await
+    }
+
+    /// Drops what a worker that ended had taken; the board rings for what is due.
+    pub(crate) async fn drop_taken(&self, worker: &WorkerContext) {
+        let taken = Config::default().queue(QUEUE).inflight_set_for(worker);
+        let mut connection = self.connection.clone();
+        if let Err(error) = connection.del::<_, ()>(taken).await {
+            tracing::warn!(%error, "the rings of a worker that ended could not be dropped");
+        }
     }
 
     /// Whether Redis answers.
