@@ -14,11 +14,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use store::connections::{self, Connection};
 use store::portal_keys::Secret;
-use store::{PortalScope, Sealed};
+use store::{PortalScope, Sealed, renewals};
 use uuid::Uuid;
 
 use crate::cipher::PortalKey;
-use crate::{App, Error, keys, notices};
+use crate::{App, Error, blame, keys, notices};
 
 /// Tokens are refreshed this long before they end, or at half their life when that is shorter.
 const REFRESH_MARGIN: TimeDelta = TimeDelta::minutes(5);
@@ -175,6 +175,7 @@ async fn refresh(
             ));
         }
         Err(error) => {
+            blame::complain(app, &error, app.now());
             let refused = matches!(error, hubspot::Error::Revoked);
             note_failure(app, scope, connection.generation, lease, refused)
                 .await
@@ -225,10 +226,18 @@ async fn store_refreshed(
     if !kept {
         tracing::warn!(portal.id = %scope.hub_id(), "tokens were refreshed while a new install stored others");
     }
+    // By itself: others take the schedule's row and the connection's in another order, and nothing depends on it.
+    let noted = async {
+        let mut conn = app.db.unscoped().await?;
+        renewals::note_renewed(&mut conn, scope, app.now()).await
+    };
+    if let Err(error) = noted.await {
+        tracing::warn!(portal.id = %scope.hub_id(), %error, "that tokens were renewed could not be noted");
+    }
     Ok(())
 }
 
-/// Gives the lease back. After enough spaced refusals the connection is over.
+/// Gives the lease back. After enough spaced refusals the connection is over, unless it looks as if they were about us.
 async fn note_failure(
     app: &App,
     scope: PortalScope,
@@ -241,7 +250,13 @@ async fn note_failure(
     let refusals =
         connections::release_refresh(&mut tx, scope, lease, refused.then_some(now)).await?;
     tx.commit().await?;
-    if refused && refusals >= REFUSALS {
+    if !refused {
+        return Ok(());
+    }
+    let mut conn = app.db.unscoped().await?;
+    renewals::note_refused(&mut conn, scope, now).await?;
+    drop(conn);
+    if refusals >= REFUSALS && blame::is_the_portals(app, scope, now).await? {
         let mut tx = app.db.begin(scope).await?;
         store::runs::lock(&mut tx, scope).await?;
         // An install may have stored a fresh grant meanwhile.

@@ -45,6 +45,7 @@ pub struct Parts {
     pub(crate) reports: crate::reports::Answers,
     /// What sends notices; without it none are sent.
     pub(crate) notify: Option<notify::Client>,
+    pub(crate) complaints: Arc<crate::blame::Complaints>,
     clock: Clock,
 }
 
@@ -77,6 +78,7 @@ impl App {
             types: crate::kept::Kept::new(),
             reports: crate::reports::Answers::new(),
             notify: None,
+            complaints: Arc::new(crate::blame::Complaints::new()),
             clock,
         }))
     }

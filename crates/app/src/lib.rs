@@ -3,6 +3,7 @@
 //! `app` opens database transactions and never holds one over a call to the outside.
 
 mod account;
+mod blame;
 mod cipher;
 mod context;
 mod error;

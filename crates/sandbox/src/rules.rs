@@ -19,6 +19,8 @@ pub struct Rules {
     pub code_secs: i64,
     /// Whether a refresh answers with a new refresh token and ends the old one (a live test says no).
     pub rotate_refresh_tokens: bool,
+    /// Whether every refresh token is refused, as HubSpot refuses them to an app that they were not granted to.
+    pub refuse_refresh_tokens: bool,
     /// Whether access tokens stop at once when the app is uninstalled (else they live until they expire).
     pub uninstall_stops_access_tokens: bool,
     /// How introspection and revocation want the token named.
@@ -70,6 +72,7 @@ impl Default for Rules {
             access_token_secs: 1800,
             code_secs: 60,
             rotate_refresh_tokens: false,
+            refuse_refresh_tokens: false,
             uninstall_stops_access_tokens: true,
             introspect_field: IntrospectField::Both,
             to_object_id: ObjectIdForm::Number,

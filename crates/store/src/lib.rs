@@ -26,6 +26,7 @@ pub mod portal_keys;
 pub mod portals;
 pub mod rejected_rows;
 pub mod remedies;
+pub mod renewals;
 pub mod reports;
 pub mod retention;
 pub mod runs;

@@ -231,6 +231,7 @@ async fn store(
             scopes: &grant.scopes,
         };
         connections::upsert(&mut tx, scope, &row).await?;
+        store::renewals::note_granted(&mut tx, scope).await?;
     }
     if let Some(offer) = offer {
         if was_thnks_connected && role != Role::Owner {

@@ -8,6 +8,7 @@ mod breach;
 mod cancelling;
 mod chain;
 mod connect;
+mod credentials;
 mod drift;
 mod erasing;
 mod events;

@@ -178,12 +178,16 @@ fn issue(universe: &Universe, fields: &Fields) -> Result<(Value, Grant), Answer>
     }
     let refreshing = fields.text("grant_type") == Some("refresh_token");
     let rotate = refreshing && rules.rotate_refresh_tokens;
-    let issued = tokens.issue_access(
-        &refresh_token,
-        universe.now(),
-        rules.access_token_secs,
-        rotate,
-    );
+    let issued = if refreshing && rules.refuse_refresh_tokens {
+        None
+    } else {
+        tokens.issue_access(
+            &refresh_token,
+            universe.now(),
+            rules.access_token_secs,
+            rotate,
+        )
+    };
     let Some((access_token, grant)) = issued else {
         return Err(refuse(
             "invalid_grant",

@@ -114,19 +114,7 @@ pub async fn with(change: impl FnOnce(&mut sandbox::Config)) -> World {
         inner: hubspot::LocalBudget::new(100),
         passed_millis: Arc::clone(&passed_millis),
     });
-    let hubspot = hubspot::Client::new(
-        hubspot::Config {
-            api_url: sandbox.hubspot_url().clone(),
-            authorize_url: sandbox.authorize_url(),
-            client_id: sandbox::CLIENT_ID.into(),
-            client_secret: sandbox::CLIENT_SECRET.into(),
-            previous_client_secret: None,
-            app_id: Some(sandbox::APP_ID),
-            redirect_uri: public_url.join("/oauth/callback").unwrap(),
-        },
-        budget.clone(),
-    )
-    .unwrap();
+    let hubspot = hubspot_client(&sandbox, sandbox::CLIENT_SECRET, budget.clone());
     let thnks = thnks::Client::new(&thnks::Config {
         api_url: sandbox.thnks_url().clone(),
     })
@@ -147,6 +135,23 @@ pub async fn with(change: impl FnOnce(&mut sandbox::Config)) -> World {
         passed_millis,
         is_over: AtomicBool::new(false),
     }
+}
+
+fn hubspot_client(
+    sandbox: &Sandbox,
+    client_secret: &str,
+    budget: Arc<PassingBudget>,
+) -> hubspot::Client {
+    let config = hubspot::Config {
+        api_url: sandbox.hubspot_url().clone(),
+        authorize_url: sandbox.authorize_url(),
+        client_id: sandbox::CLIENT_ID.into(),
+        client_secret: client_secret.into(),
+        previous_client_secret: None,
+        app_id: Some(sandbox::APP_ID),
+        redirect_uri: "http://localhost:3000/oauth/callback".parse().unwrap(),
+    };
+    hubspot::Client::new(config, budget).unwrap()
 }
 
 impl Parts {
@@ -199,6 +204,14 @@ impl World {
         self.parts.app_with(&self.scratch, public_url, keys)
     }
 
+    /// Starts the service anew with this client secret.
+    pub fn restart_with(&mut self, client_secret: &str) {
+        let sandbox = self.sandbox.as_ref().unwrap();
+        self.parts.hubspot = hubspot_client(sandbox, client_secret, self.budget.clone());
+        let public_url = self.app.public_url().clone();
+        self.app = self.parts.app(&self.scratch, public_url);
+    }
+
     // Time.
 
     pub fn now(&self) -> DateTime<Utc> {
@@ -223,7 +236,12 @@ impl World {
 
     /// The token of a new link, perhaps bound to a portal.
     pub async fn setup_link_for(&self, portal: Option<i64>) -> String {
-        let key = SecretString::from(sandbox::THNKS_API_KEY);
+        self.setup_link_of(sandbox::THNKS_API_KEY, portal).await
+    }
+
+    /// The same for the organization of an API key.
+    pub async fn setup_link_of(&self, api_key: &str, portal: Option<i64>) -> String {
+        let key = SecretString::from(api_key);
         let new = NewOrganization {
             name: "Acme",
             api_key: &key,
