@@ -6,6 +6,7 @@ mod browser;
 mod commands;
 mod crashes;
 mod events;
+mod image;
 mod notices;
 mod processes;
 mod redis;
