@@ -1,8 +1,9 @@
 //! Who is before the screen, and of which portal.
 
-use domain::{HubId, UserId};
+use domain::{HubId, SessionId, UserId};
 use store::PortalScope;
 pub use store::members::Role;
+pub use store::sessions::Open;
 
 use crate::{App, Error, tokens};
 
@@ -89,6 +90,14 @@ pub async fn is_open(app: &App, session: &Session) -> Result<bool, Error> {
     Ok(store::sessions::is_open(&mut conn, &session.token_hash, app.now()).await?)
 }
 
+/// The person's own open sessions of this portal, this one first.
+pub async fn list(app: &App, session: &Session) -> Result<Vec<Open>, Error> {
+    let mut tx = app.db.begin(session.scope).await?;
+    let (user_id, hash) = (session.user_id, &session.token_hash);
+    let open = store::sessions::list_of(&mut tx, session.scope, user_id, hash, app.now()).await?;
+    Ok(open)
+}
+
 /// What ends with a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -122,4 +131,35 @@ pub async fn end(app: &App, session: &Session, ended: Ended) -> Result<(), Error
     .await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(())
+}
+
+/// Which session has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndedOne {
+    /// The one that asked.
+    This,
+    /// Another of the same person.
+    Another,
+    /// None: the person has no such session in this portal, or no more.
+    Nothing,
+}
+
+/// Ends one of the person's own sessions of this portal. Again is harmless, and so is a session of anybody else.
+pub async fn end_one(
+    app: &App,
+    session: &Session,
+    session_id: SessionId,
+) -> Result<EndedOne, Error> {
+    let (scope, user_id) = (session.scope, session.user_id);
+    let mut tx = app.db.begin(scope).await?;
+    let ended = store::sessions::delete_one_of(&mut tx, scope, user_id, session_id).await?;
+    let (ended, action) = match ended {
+        None => return Ok(EndedOne::Nothing),
+        Some(token_hash) if token_hash == session.token_hash => (EndedOne::This, "session.end"),
+        Some(_) => (EndedOne::Another, "session.end_other"),
+    };
+    let (actor, detail) = (session.actor(), serde_json::json!({}));
+    store::audit::insert(&mut tx, scope, &actor, action, &detail, app.now()).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(ended)
 }

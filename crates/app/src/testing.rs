@@ -113,7 +113,7 @@ pub async fn sign_in(app: &App, hub_id: HubId, user_id: UserId) -> Result<String
     let token = tokens::random();
     let mut tx = app.db.begin(scope).await?;
     store::members::upsert(&mut tx, scope, user_id, Some("admin@bench.example"), now).await?;
-    store::sessions::insert(&mut tx, scope, &tokens::hash(&token), user_id, now).await?;
+    store::sessions::insert(&mut tx, scope, &tokens::hash(&token), user_id, None, now).await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(token)
 }

@@ -49,6 +49,10 @@ id! {
     /// An organization at Thnks, as this service knows it.
     OrganizationId(uuid::Uuid) Copy
 }
+id! {
+    /// An open session, to name it in a form; nothing opens with it.
+    SessionId(uuid::Uuid) Copy
+}
 
 impl TransactionId {
     /// The id as text.

@@ -3,10 +3,12 @@
 //! Read in this order: who and what ([`ids`], [`status`], [`transaction`]), what HubSpot shows of it ([`record`],
 //! [`matching`], [`association`]), what HubSpot tells of contacts ([`event`]), what the
 //! admin sees ([`money`], [`statistics`], [`pace`], [`reports`], [`refunds`], [`portal`]) and looks for ([`search`]), how work is
-//! named and spread ([`run`], [`schedule`]), and what people are told when they do not look ([`notice`], [`trouble`]).
+//! named and spread ([`run`], [`schedule`]), what people are told when they do not look ([`notice`], [`trouble`]), and how their
+//! own sessions are told apart ([`browser`]).
 
 pub mod association;
 pub mod breaker;
+pub mod browser;
 pub mod event;
 pub mod failure;
 pub mod ids;
@@ -29,6 +31,6 @@ pub mod text;
 pub mod transaction;
 pub mod trouble;
 
-pub use ids::{HubId, OrganizationId, RecordId, RunId, TransactionId, UserId};
+pub use ids::{HubId, OrganizationId, RecordId, RunId, SessionId, TransactionId, UserId};
 pub use status::Status;
 pub use transaction::Transaction;

@@ -1,7 +1,7 @@
 //! Open sessions. Only a hash of the token is stored; a session belongs to one person in one portal.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{HubId, UserId};
+use domain::{HubId, SessionId, UserId};
 
 use crate::members::Role;
 use crate::{Conn, Error, PortalScope};
@@ -10,6 +10,9 @@ use crate::{Conn, Error, PortalScope};
 pub const IDLE: TimeDelta = TimeDelta::minutes(30);
 /// A session is over after this long in any case.
 pub const ABSOLUTE: TimeDelta = TimeDelta::hours(12);
+
+/// Sessions of a person that are listed: more than anybody has, and a bound for whoever signs in by a script.
+const LISTED: i64 = 50;
 
 /// An open session: whose, and the way to that portal's rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,12 +27,29 @@ pub struct Session {
     pub scope: PortalScope,
 }
 
+/// An open session, as its person sees it among theirs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// Names it in forms.
+    pub session_id: SessionId,
+    /// The browser in words, where it said what it is.
+    pub browser: Option<String>,
+    /// Since when it is open.
+    pub created_at: DateTime<Utc>,
+    /// Its last use, to a minute.
+    pub last_seen_at: DateTime<Utc>,
+    /// Whether it is the one that asks.
+    pub is_current: bool,
+}
+
 /// Opens a session of a member and clears away those of the portal that are over. Somebody who is no member is an error.
+/// The `browser` is told in words of ours, at most 60 characters.
 pub async fn insert(
     conn: &mut Conn,
     scope: PortalScope,
     token_hash: &[u8],
     user_id: UserId,
+    browser: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     sqlx::query!(
@@ -41,12 +61,13 @@ pub async fn insert(
     .execute(&mut *conn)
     .await?;
     sqlx::query!(
-        "INSERT INTO sessions (token_hash, hub_id, user_id, role, email, created_at, last_seen_at)
-         SELECT $1, hub_id, user_id, role, email, $4, $4 FROM members WHERE hub_id = $2 AND user_id = $3
+        "INSERT INTO sessions (token_hash, hub_id, user_id, role, email, browser, created_at, last_seen_at)
+         SELECT $1, hub_id, user_id, role, email, $4, $5, $5 FROM members WHERE hub_id = $2 AND user_id = $3
          RETURNING role",
         token_hash,
         scope.hub_id().0,
         user_id.0,
+        browser,
         now
     )
     .fetch_one(conn)
@@ -102,6 +123,55 @@ pub async fn is_open(
     .fetch_one(conn)
     .await?;
     Ok(is_open)
+}
+
+/// A person's open sessions of this portal: the one with this token first, then by their last use.
+pub async fn list_of(
+    conn: &mut Conn,
+    scope: PortalScope,
+    user_id: UserId,
+    token_hash: &[u8],
+    now: DateTime<Utc>,
+) -> Result<Vec<Open>, Error> {
+    let rows = sqlx::query!(
+        r#"SELECT session_id, browser, created_at, last_seen_at, token_hash = $3 AS "is_current!" FROM sessions
+         WHERE hub_id = $1 AND user_id = $2 AND created_at > $4 AND last_seen_at > $5
+         ORDER BY token_hash = $3 DESC, last_seen_at DESC, session_id LIMIT $6"#,
+        scope.hub_id().0,
+        user_id.0,
+        token_hash,
+        now - ABSOLUTE,
+        now - IDLE,
+        LISTED
+    )
+    .fetch_all(conn)
+    .await?;
+    let open = rows.into_iter().map(|row| Open {
+        session_id: SessionId(row.session_id),
+        browser: row.browser,
+        created_at: row.created_at,
+        last_seen_at: row.last_seen_at,
+        is_current: row.is_current,
+    });
+    Ok(open.collect())
+}
+
+/// Ends this session of a person in this portal and tells its token's hash; `None` when it is no session of theirs here.
+pub async fn delete_one_of(
+    conn: &mut Conn,
+    scope: PortalScope,
+    user_id: UserId,
+    session_id: SessionId,
+) -> Result<Option<Vec<u8>>, Error> {
+    let token_hash = sqlx::query_scalar!(
+        "DELETE FROM sessions WHERE hub_id = $1 AND user_id = $2 AND session_id = $3 RETURNING token_hash",
+        scope.hub_id().0,
+        user_id.0,
+        session_id.0
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(token_hash)
 }
 
 /// Ends one session.

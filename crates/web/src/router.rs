@@ -252,6 +252,13 @@ pub const ROUTES: &[Route] = {
             Form,
             || post(members::change),
         ),
+        row(
+            POST,
+            "/portals/{hub_id}/settings/sessions/end",
+            Session,
+            Form,
+            || post(session::end_one),
+        ),
         row(GET, "/portals/{hub_id}/disconnect", Owner, Page, || {
             get(disconnect::show)
         }),

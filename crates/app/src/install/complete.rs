@@ -1,6 +1,6 @@
 //! The callback: from HubSpot's code to a stored portal and an open session.
 
-use domain::{HubId, UserId, scopes};
+use domain::{HubId, UserId, browser, scopes};
 use secrecy::SecretString;
 use serde_json::json;
 use store::install_states::{InstallState, Purpose};
@@ -11,7 +11,9 @@ use store::portals::AccountDetails;
 use store::thnks_connections::ThnksConnection;
 use store::{PortalScope, connections};
 
-use super::{Callback, Completed, Error, begin_work, hex, take_state, usable, verifier_place};
+use super::{
+    Callback, Completed, Error, begin_work, hex, take_state, usable, verifier_place,
+};
 use crate::cipher::PortalKey;
 use crate::{App, access, connect, keys, tokens};
 
@@ -31,7 +33,7 @@ pub async fn complete(app: &App, callback: Callback<'_>) -> Result<Completed, Er
             hubspot::Error::BadCode(_) | hubspot::Error::Revoked => Error::CodeRefused,
             other => Error::HubSpotUnavailable(other),
         })?;
-    match store_grant(app, &state, &grant, callback.session_token).await {
+    match store_grant(app, &state, &grant, callback).await {
         Ok(completed) => Ok(completed),
         Err(error) => {
             // What is not kept is given back, unless a working connection might hang on it.
@@ -51,7 +53,7 @@ async fn store_grant(
     app: &App,
     state: &InstallState,
     grant: &hubspot::Grant,
-    earlier_session: Option<&str>,
+    callback: Callback<'_>,
 ) -> Result<Completed, Error> {
     let missing = scopes::missing(&grant.scopes);
     if !missing.is_empty() {
@@ -69,7 +71,8 @@ async fn store_grant(
     let (person, details) = ask_hubspot(app, grant).await?;
     let visitor = Visitor {
         person,
-        earlier_session,
+        earlier_session: callback.session_token,
+        browser: callback.user_agent.map(browser::described),
     };
     store(app, state, grant, offer.as_ref(), &visitor, &details).await
 }
@@ -119,10 +122,11 @@ struct Person {
     email: Option<String>,
 }
 
-/// Who consented, and the session that their browser has open.
+/// Who consented, the session that their browser has open, and the browser in words.
 struct Visitor<'a> {
     person: Person,
     earlier_session: Option<&'a str>,
+    browser: Option<String>,
 }
 
 /// Who consented, and what the account is.
@@ -179,6 +183,7 @@ async fn store(
     Visitor {
         person,
         earlier_session,
+        browser,
     }: &Visitor<'_>,
     details: &AccountDetails,
 ) -> Result<Completed, Error> {
@@ -253,7 +258,8 @@ async fn store(
         store::sessions::delete(&mut tx, &tokens::hash(token)).await?;
     }
     let token_hash = tokens::hash(&session_token);
-    store::sessions::insert(&mut tx, scope, &token_hash, person.user_id, now).await?;
+    let browser = browser.as_deref();
+    store::sessions::insert(&mut tx, scope, &token_hash, person.user_id, browser, now).await?;
     let action = match state.purpose {
         Purpose::Install => "portal.install",
         Purpose::Login => "session.begin",

@@ -52,6 +52,8 @@ pub struct Callback<'a> {
     pub browser_token: Option<&'a str>,
     /// The token of the session that the browser has open, which the new one replaces.
     pub session_token: Option<&'a str>,
+    /// What the browser says of itself, of which only its name and its system's are kept.
+    pub user_agent: Option<&'a str>,
 }
 
 /// An install or sign-in that is done.

@@ -220,6 +220,7 @@ async fn a_state_from_another_browser_is_refused() {
         state: &back.state,
         browser_token: None,
         session_token: None,
+        user_agent: None,
     };
     let without = app::install::complete(&world.app, callback).await;
     assert!(matches!(without, Err(Error::StateRefused)));

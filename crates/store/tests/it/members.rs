@@ -1,9 +1,11 @@
 //! The people of a portal: one owner at least, whatever happens at the same time.
 
-use domain::UserId;
+use chrono::TimeDelta;
+use domain::{SessionId, UserId};
 use store::PortalScope;
 use store::members::{self, Role};
 use store::sessions;
+use uuid::Uuid;
 
 use crate::harness::{World, now, world};
 
@@ -91,7 +93,7 @@ async fn a_persons_sessions_end_in_all_portals_and_nobody_elses() {
         members::upsert(&mut tx, scope, UserId(person), None, now())
             .await
             .unwrap();
-        sessions::insert(&mut tx, scope, &token, UserId(person), now())
+        sessions::insert(&mut tx, scope, &token, UserId(person), None, now())
             .await
             .unwrap();
         tx.commit().await.unwrap();
@@ -110,12 +112,65 @@ async fn a_persons_sessions_end_in_all_portals_and_nobody_elses() {
 }
 
 #[tokio::test]
+async fn a_person_lists_and_ends_their_own_sessions_of_one_portal() {
+    let world = world().await;
+    let (portal, other) = (world.portal(1, "UTC").await, world.portal(2, "UTC").await);
+    let later = now() + TimeDelta::minutes(5);
+    for (scope, token, person, browser, at) in [
+        (portal, [1_u8; 32], 1, Some("Firefox on Windows"), now()),
+        (portal, [2; 32], 1, None, now()),
+        (portal, [3; 32], 1, None, later),
+        (portal, [4; 32], 2, None, now()),
+        (other, [5; 32], 1, None, now()),
+    ] {
+        join(&world, scope, &[person]).await;
+        let mut tx = world.db.begin(scope).await.unwrap();
+        sessions::insert(&mut tx, scope, &token, UserId(person), browser, at)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+    let mut tx = world.db.begin(portal).await.unwrap();
+    let mine = sessions::list_of(&mut tx, portal, UserId(1), &[1; 32], later)
+        .await
+        .unwrap();
+    let told: Vec<_> = mine
+        .iter()
+        .map(|one| (one.browser.as_deref(), one.created_at, one.is_current))
+        .collect();
+    let expected = [
+        (Some("Firefox on Windows"), now(), true),
+        (None, later, false),
+        (None, now(), false),
+    ];
+    assert_eq!(told, expected);
+    let idle = now() + sessions::IDLE;
+    let open = sessions::list_of(&mut tx, portal, UserId(1), &[1; 32], idle).await;
+    assert_eq!(open.unwrap().len(), 1);
+
+    let theirs = sessions::list_of(&mut tx, portal, UserId(2), &[4; 32], later).await;
+    let theirs = theirs.unwrap()[0].session_id;
+    let elsewhere = sessions::list_of(&mut tx, other, UserId(1), &[5; 32], later).await;
+    let elsewhere = elsewhere.unwrap()[0].session_id;
+    for id in [theirs, elsewhere, SessionId(Uuid::nil())] {
+        let ended = sessions::delete_one_of(&mut tx, portal, UserId(1), id).await;
+        assert_eq!(ended.unwrap(), None);
+    }
+    for expected in [Some(vec![3; 32]), None] {
+        let id = mine[1].session_id;
+        let ended = sessions::delete_one_of(&mut tx, portal, UserId(1), id).await;
+        assert_eq!(ended.unwrap(), expected);
+    }
+    assert_eq!(sessions::count(&mut tx, portal, later).await.unwrap(), 3);
+}
+
+#[tokio::test]
 async fn a_session_has_its_members_role_and_ends_with_the_membership() {
     let world = world().await;
     let portal = world.portal(1, "UTC").await;
     let token = [7_u8; 32];
     let mut tx = world.db.begin(portal).await.unwrap();
-    sessions::insert(&mut tx, portal, &[8; 32], UserId(2), now())
+    sessions::insert(&mut tx, portal, &[8; 32], UserId(2), None, now())
         .await
         .expect_err("nobody signs in who is no member");
     drop(tx);
@@ -124,7 +179,7 @@ async fn a_session_has_its_members_role_and_ends_with_the_membership() {
     members::upsert(&mut tx, portal, UserId(1), Some("ana@acme.example"), now())
         .await
         .unwrap();
-    sessions::insert(&mut tx, portal, &token, UserId(1), now())
+    sessions::insert(&mut tx, portal, &token, UserId(1), None, now())
         .await
         .unwrap();
     tx.commit().await.unwrap();

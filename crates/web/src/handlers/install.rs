@@ -3,6 +3,7 @@
 use app::App;
 use app::install::{self, Begin, Callback, Started};
 use axum::extract::{Query, State};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::CookieJar;
 use serde::Deserialize;
@@ -53,6 +54,7 @@ pub async fn complete(
     State(app): State<App>,
     jar: CookieJar,
     Query(query): Query<CallbackQuery>,
+    headers: HeaderMap,
 ) -> Response {
     let browser_token = cookies::find(&jar, Name::Install, app.public_url()).map(str::to_owned);
     let session_token = cookies::find(&jar, Name::Session, app.public_url()).map(str::to_owned);
@@ -61,6 +63,7 @@ pub async fn complete(
         &query,
         browser_token.as_deref(),
         session_token.as_deref(),
+        &headers,
     )
     .await;
     let jar = cookies::clear(jar, Name::Install, app.public_url());
@@ -84,6 +87,7 @@ async fn finish(
     query: &CallbackQuery,
     browser_token: Option<&str>,
     session_token: Option<&str>,
+    headers: &HeaderMap,
 ) -> Result<install::Completed, Error> {
     let state = query.state.as_deref().unwrap_or_default();
     if query.error.is_some() {
@@ -95,6 +99,9 @@ async fn finish(
         state,
         browser_token,
         session_token,
+        user_agent: headers
+            .get(header::USER_AGENT)
+            .and_then(|text| text.to_str().ok()),
     };
     Ok(install::complete(app, callback).await?)
 }

@@ -60,6 +60,7 @@ async fn page(
     let members = members::list(app, *session.scope()).await?;
     let looking = Looking {
         user_id: session.user_id,
+        sessions: app::session::list(app, session).await?,
         viewer: Viewer::of(session),
     };
     let login = app.public_url().join("/login").map(String::from);

@@ -84,6 +84,7 @@ const KINDS: &[(&str, &str)] = &[
     ("session.begin", "Signed in"),
     ("session.end", "Signed out"),
     ("session.end_all", "Signed out everywhere"),
+    ("session.end_other", "Ended another session of their own"),
     ("thnks.connect", "Connected Thnks"),
 ];
 

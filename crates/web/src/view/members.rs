@@ -1,9 +1,11 @@
-//! The people of a portal and what each may do.
+//! The people of a portal and what each may do, and the own sessions of the person who looks.
 
 use app::members::{Member, Role};
 use app::portals::PortalSummary;
+use app::session::Open;
 use askama::Template;
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use domain::UserId;
 use domain::portal::PortalStatus;
 
@@ -36,6 +38,25 @@ pub struct MembersPage {
     pub rows: Vec<Row>,
     /// Where people sign in.
     pub login: String,
+    /// The person's own sessions of this portal, this one first.
+    pub sessions: Vec<SessionRow>,
+}
+
+/// A session, as a row.
+#[derive(Debug, Clone)]
+pub struct SessionRow {
+    /// Names it.
+    pub id: String,
+    /// The browser in words.
+    pub browser: String,
+    /// Whether it is the one that looks.
+    pub is_current: bool,
+    /// Since when it is open.
+    pub since: Moment,
+    /// When it was last used.
+    pub used: Moment,
+    /// What is on its button.
+    pub button: &'static str,
 }
 
 /// A person, as a row.
@@ -61,6 +82,8 @@ pub struct Row {
 pub struct Looking {
     /// The person.
     pub user_id: UserId,
+    /// Their own sessions of this portal.
+    pub sessions: Vec<Open>,
     /// As the frame needs it.
     pub viewer: Viewer,
 }
@@ -76,7 +99,11 @@ impl MembersPage {
         login: String,
         now: DateTime<Utc>,
     ) -> Self {
-        let Looking { user_id, viewer } = looking;
+        let Looking {
+            user_id,
+            sessions,
+            viewer,
+        } = looking;
         let path = format!("/portals/{}", portal.hub_id);
         let (csrf_token, is_owner) = (viewer.csrf_token.clone(), viewer.is_owner);
         let title = if refused.is_some() {
@@ -127,7 +154,30 @@ impl MembersPage {
                 })
                 .collect(),
             login,
+            sessions: sessions
+                .into_iter()
+                .map(|open| SessionRow::new(open, now, portal.time_zone))
+                .collect(),
             path,
+        }
+    }
+}
+
+impl SessionRow {
+    fn new(open: Open, now: DateTime<Utc>, zone: Tz) -> Self {
+        // A use is noted once a minute; the one that looks is in use now.
+        let used = if open.is_current {
+            now
+        } else {
+            open.last_seen_at
+        };
+        Self {
+            id: open.session_id.to_string(),
+            browser: open.browser.unwrap_or_else(|| "A browser".to_owned()),
+            is_current: open.is_current,
+            since: Moment::new(open.created_at, now, zone),
+            used: Moment::new(used, now, zone),
+            button: if open.is_current { "Sign out" } else { "End" },
         }
     }
 }

@@ -5,13 +5,14 @@ use app::disconnect::Parting;
 use app::members::{Member, Role};
 use app::orphans::Preview;
 use app::preflight::{About, Found, Group, Item, Preflight, What};
+use app::session::Open;
 use app::trial::{Linked, Trial};
 use askama::Template;
 use chrono::TimeDelta;
 use domain::matching::{Companies, Rules};
 use domain::portal::{CurrentRun, LastRun, Need, NeedCode, PortalState};
 use domain::run::{RunKind, RunState};
-use domain::{RunId, TransactionId, UserId, record, scopes};
+use domain::{RunId, SessionId, TransactionId, UserId, record, scopes};
 use serde_json::{Value, json};
 
 use super::audit::{Asked, AuditPage};
@@ -296,6 +297,32 @@ fn preflight_pages(pages: &mut Vec<(String, String)>) {
     }
 }
 
+fn sessions_open() -> Vec<Open> {
+    let browsers = [
+        (Some("Firefox on a Mac"), 2, 0),
+        (Some("Chrome on an iPhone"), 190, 4),
+        (Some("Samsung Internet on Android"), 45, 12),
+        (None, 600, 21),
+        // As many letters as there can be.
+        (
+            Some("WWWWWWWWWWWWWWWWWWWW WWWWWWWWWWWWWWWWWWWW WWWWWWWWWWWWWWWWWW"),
+            90,
+            29,
+        ),
+    ];
+    let open = browsers
+        .into_iter()
+        .enumerate()
+        .map(|(at, (browser, since, used))| Open {
+            session_id: SessionId(Uuid::from_u128(at as u128)),
+            browser: browser.map(str::to_owned),
+            created_at: now() - TimeDelta::minutes(since),
+            last_seen_at: now() - TimeDelta::minutes(used),
+            is_current: at == 0,
+        });
+    open.collect()
+}
+
 fn member_pages(pages: &mut Vec<(String, String)>) {
     let person = |id, email: Option<&str>, role, days| Member {
         user_id: UserId(id),
@@ -325,14 +352,18 @@ fn member_pages(pages: &mut Vec<(String, String)>) {
     many.push(person(4, None, Role::Member, 2));
     many.push(person(5, Some(HOSTILE), Role::Member, 2));
     let refused = Some("A portal always has an owner. Make somebody else an owner first.");
-    for (name, members, viewer, refused) in [
-        ("one", &one, viewer(), None),
-        ("many", &many, viewer(), None),
-        ("refused", &one, viewer(), refused),
-        ("member", &many, member(), None),
+    for (name, members, viewer, refused, sessions) in [
+        ("one", &one, viewer(), None, 1),
+        ("many", &many, viewer(), None, 5),
+        ("refused", &one, viewer(), refused, 2),
+        ("member", &many, member(), None, 3),
     ] {
         let user_id = UserId(if viewer.is_owner { 1 } else { 3 });
-        let looking = Looking { user_id, viewer };
+        let looking = Looking {
+            user_id,
+            sessions: sessions_open().into_iter().take(sessions).collect(),
+            viewer,
+        };
         let login = "https://gifts.example/login".to_owned();
         let active = status(PortalState::Active);
         let page = MembersPage::new(&portal(), &active, members, looking, refused, login, now());

@@ -112,7 +112,7 @@ pub async fn world_at(public_url: &str) -> World {
             )
             .await
             .unwrap();
-            store::sessions::insert(&mut tx, scope, &token_hash, user_id, now())
+            store::sessions::insert(&mut tx, scope, &token_hash, user_id, None, now())
                 .await
                 .unwrap();
         }
@@ -292,6 +292,16 @@ impl World {
 
     pub async fn let_in(&self) {
         self.scratch.let_in().await;
+    }
+
+    /// Names the open session of this person.
+    pub async fn session_id(&self, user_id: i64) -> String {
+        let sessions = self.rows("sessions").await;
+        let of_person = sessions.iter().find(|row| row["user_id"] == user_id);
+        of_person.unwrap()["session_id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// Every row of a table of the portal.

@@ -177,7 +177,7 @@ impl Visit for Message<'_> {
 }
 
 /// What a browser is told to keep under this name.
-fn cookie<'a>(answer: &'a Answer, name: &str) -> &'a str {
+pub fn cookie<'a>(answer: &'a Answer, name: &str) -> &'a str {
     let cookies = answer.headers.get_all("set-cookie");
     let mut named = cookies
         .iter()
@@ -216,20 +216,8 @@ async fn over_https_browsers_are_told_to_stay_there() {
 
 #[tokio::test]
 async fn over_https_the_sessions_cookie_belongs_to_this_host_alone() {
-    const PUBLIC_URL: &str = "https://gifts.example";
-    let mut world = world_at(PUBLIC_URL).await;
-    let mut config = sandbox::Config::new(WorldSpec::empty(now()));
-    config.clock = Arc::new(now);
-    let sandbox = sandbox::start(config).await.unwrap();
-    let hubspot = hubspot::Config {
-        api_url: sandbox.hubspot_url().clone(),
-        authorize_url: sandbox.authorize_url(),
-        client_id: sandbox::CLIENT_ID.into(),
-        client_secret: sandbox::CLIENT_SECRET.into(),
-        ..silent_hubspot(PUBLIC_URL)
-    };
-    world.reopen(hubspot, Arc::new(now));
-    let signed_in = sign_in(&world).await;
+    let (world, sandbox) = beside_hubspot().await;
+    let signed_in = sign_in(&world, "curl/8").await;
     let session = value_of_host_cookie(cookie(&signed_in, "__Host-session"), &[]);
     // 256 bits as base64url.
     assert_eq!(session.len(), 43, "{session}");
@@ -260,8 +248,26 @@ async fn over_https_the_sessions_cookie_belongs_to_this_host_alone() {
     sandbox.shutdown().await;
 }
 
-/// A person installs: to HubSpot's consent page, through it, and back.
-async fn sign_in(world: &World) -> Answer {
+/// Over https, with a HubSpot that answers.
+pub async fn beside_hubspot() -> (World, sandbox::Sandbox) {
+    const PUBLIC_URL: &str = "https://gifts.example";
+    let mut world = world_at(PUBLIC_URL).await;
+    let mut config = sandbox::Config::new(WorldSpec::empty(now()));
+    config.clock = Arc::new(now);
+    let sandbox = sandbox::start(config).await.unwrap();
+    let hubspot = hubspot::Config {
+        api_url: sandbox.hubspot_url().clone(),
+        authorize_url: sandbox.authorize_url(),
+        client_id: sandbox::CLIENT_ID.into(),
+        client_secret: sandbox::CLIENT_SECRET.into(),
+        ..silent_hubspot(PUBLIC_URL)
+    };
+    world.reopen(hubspot, Arc::new(now));
+    (world, sandbox)
+}
+
+/// A person installs with such a browser: to HubSpot's consent page, through it, and back.
+pub async fn sign_in(world: &World, user_agent: &str) -> Answer {
     let begun = world.get("/install", "").await;
     let to: url::Url = begun.header("location").parse().unwrap();
     let mut form: Vec<(String, String)> = to.query_pairs().into_owned().collect();
@@ -284,7 +290,12 @@ async fn sign_in(world: &World) -> Answer {
     let attempt = cookie(&begun, "__Host-install").split(';').next().unwrap();
     let path = format!("{}?{}", back.path(), back.query().unwrap());
     let answer = world
-        .send(&Method::GET, &path, &[("cookie", attempt)], "")
+        .send(
+            &Method::GET,
+            &path,
+            &[("cookie", attempt), ("user-agent", user_agent)],
+            "",
+        )
         .await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
     answer

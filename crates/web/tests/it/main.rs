@@ -23,6 +23,7 @@ mod reports;
 mod routes;
 mod runs;
 mod serve;
+mod sessions;
 mod states;
 mod tenants;
 mod webhooks;

@@ -103,6 +103,7 @@ const MATRIX: &[Row] = &[
     row(GET,  "/portals/{hub_id}/settings/setup",                   "",                          (200, AsItWas), 200, 303, Unnamed),
     row(GET,  "/portals/{hub_id}/settings/members",                 "",                          (200, AsItWas), 200, 303, Unnamed),
     row(POST, "/portals/{hub_id}/settings/members/{user_id}",       "remove=1",                  (303, Changed), 403, 303, Hidden),
+    row(POST, "/portals/{hub_id}/settings/sessions/end",            "session={session_id}",      (303, Changed), 303, 303, Harmless("session={session_id}", 303)),
     row(GET,  "/portals/{hub_id}/disconnect",                       "",                          (200, AsItWas), 403, 303, Unnamed),
     row(POST, "/portals/{hub_id}/disconnect",                       "confirm=1001",              (303, Changed), 403, 303, Unnamed),
     row(POST, "/portals/{hub_id}/sync",                             "",                          (303, Changed), 403, 303, Unnamed),

@@ -25,6 +25,7 @@ pub struct Ids {
     pub gift: String,
     pub run: String,
     pub user: String,
+    pub session: String,
 }
 
 impl Ids {
@@ -34,6 +35,7 @@ impl Ids {
             gift: "txn_none".into(),
             run: "01a20000-0000-7000-8000-000000000000".into(),
             user: "99".into(),
+            session: "01a20000-0000-7000-8000-000000000000".into(),
         }
     }
 
@@ -42,6 +44,7 @@ impl Ids {
         text.replace("{transaction_id}", &self.gift)
             .replace("{run_id}", &self.run)
             .replace("{user_id}", &self.user)
+            .replace("{session_id}", &self.session)
     }
 }
 
@@ -74,11 +77,13 @@ pub async fn tenants() -> Tenants {
         gift: SHARED_GIFT.into(),
         run: settle(&world, HUB, OWNER.0, "mine.example").await,
         user: "2".into(),
+        session: world.session_id(1).await,
     };
     let theirs = Ids {
         gift: THEIR_GIFT.into(),
         run: settle(&world, OTHER_HUB, OTHER.0, "theirs.example").await,
         user: "3".into(),
+        session: world.session_id(3).await,
     };
     let landing = world.get("/", "").await.body;
     let (_, file) = landing.split_once("\"/static/").unwrap();

@@ -82,6 +82,8 @@ pub struct Back {
     pub browser_token: String,
     /// Of the session that the browser has open.
     pub session_token: Option<String>,
+    /// What the browser says of itself.
+    pub user_agent: Option<String>,
 }
 
 pub fn scope() -> PortalScope {
@@ -288,6 +290,7 @@ impl World {
             state: parameter(&back, "state"),
             browser_token: started.browser_token.clone(),
             session_token: None,
+            user_agent: None,
         }
     }
 
@@ -297,6 +300,7 @@ impl World {
             state: &back.state,
             browser_token: Some(&back.browser_token),
             session_token: back.session_token.as_deref(),
+            user_agent: back.user_agent.as_deref(),
         };
         app::install::complete(&self.app, callback).await
     }
