@@ -6,9 +6,9 @@ use std::fmt::Display;
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::HubId;
 use crate::portal::NeedCode;
 use crate::trouble::Said;
+use crate::{HubId, UserId};
 
 /// What a notice is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -22,17 +22,20 @@ pub enum NoticeKind {
     AuthorizationLost,
     /// Syncs get through again.
     Recovered,
+    /// Somebody has installed the app in a portal that had it, or connected the portal again.
+    InstalledAgain,
     /// Somebody tries the settings.
     Test,
 }
 
 impl NoticeKind {
     /// Those that people choose from; a test goes to everybody.
-    pub const CHOICES: [Self; 4] = [
+    pub const CHOICES: [Self; 5] = [
         Self::BackfillFinished,
         Self::SyncFailing,
         Self::AuthorizationLost,
         Self::Recovered,
+        Self::InstalledAgain,
     ];
 
     /// The value in the database, in forms and in JSON.
@@ -42,6 +45,7 @@ impl NoticeKind {
             Self::SyncFailing => "sync_failing",
             Self::AuthorizationLost => "authorization_lost",
             Self::Recovered => "recovered",
+            Self::InstalledAgain => "installed_again",
             Self::Test => "test",
         }
     }
@@ -70,7 +74,8 @@ pub enum Cause {
     Ours,
 }
 
-/// One notice with its facts: counts, codes and times, nothing of a person. Stored as JSON, and sent so to webhooks.
+/// One notice with its facts: counts, codes and times, and of a person HubSpot's number at most. Stored as JSON, and sent so to
+/// webhooks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Notice {
@@ -103,6 +108,19 @@ pub enum Notice {
         /// Since when nothing had gone well.
         since: DateTime<Utc>,
     },
+    /// Somebody has installed the app in a portal that had it, or connected the portal again.
+    InstalledAgain {
+        /// Who.
+        user_id: UserId,
+        /// When.
+        at: DateTime<Utc>,
+        /// Whether the portal was disconnected until then: what the app had been allowed is forgotten.
+        was_disconnected: bool,
+        /// Permissions at HubSpot that it had not had.
+        gained: Vec<String>,
+        /// Permissions at HubSpot that it has no longer.
+        lost: Vec<String>,
+    },
     /// Somebody tries the settings.
     Test,
 }
@@ -128,6 +146,7 @@ impl Notice {
             Self::SyncFailing { .. } => NoticeKind::SyncFailing,
             Self::AuthorizationLost => NoticeKind::AuthorizationLost,
             Self::Recovered { .. } => NoticeKind::Recovered,
+            Self::InstalledAgain { .. } => NoticeKind::InstalledAgain,
             Self::Test => NoticeKind::Test,
         }
     }
@@ -198,6 +217,31 @@ impl Notice {
                     "",
                 )
             }
+            Self::InstalledAgain {
+                user_id,
+                at,
+                was_disconnected,
+                gained,
+                lost,
+            } => {
+                let (subject, deed) = if *was_disconnected {
+                    (
+                        "the portal is connected again",
+                        "connected the portal again, which was disconnected,",
+                    )
+                } else {
+                    ("the app was installed again", "installed the app again")
+                };
+                let mut paragraphs = vec![format!(
+                    "The person whose number at HubSpot is {user_id} {deed} at {}.",
+                    time(at)
+                )];
+                paragraphs.extend(permissions(*was_disconnected, gained, lost));
+                paragraphs.push(
+                    "Records and rules are as they were. If you did not expect this, the audit says who it was and what they have done since.".to_owned(),
+                );
+                (subject, paragraphs, "See the audit", "/audit")
+            }
             Self::Test => (
                 "a test message",
                 vec![
@@ -233,6 +277,26 @@ fn history(gifts: i64, orphans: i64, failed: i64) -> Vec<String> {
             "{} not get through. The page Failures says why, and what to do.",
             counted(failed, "gift did", "gifts did")
         ));
+    }
+    paragraphs
+}
+
+/// What has become of the app's permissions.
+fn permissions(was_disconnected: bool, gained: &[String], lost: &[String]) -> Vec<String> {
+    if was_disconnected {
+        return vec!["HubSpot has given the app its permissions anew.".to_owned()];
+    }
+    let mut paragraphs = Vec::new();
+    if !gained.is_empty() {
+        let gained = gained.join(", ");
+        paragraphs.push(format!("It has more permissions than before: {gained}."));
+    }
+    if !lost.is_empty() {
+        let lost = lost.join(", ");
+        paragraphs.push(format!("It no longer has these permissions: {lost}."));
+    }
+    if paragraphs.is_empty() {
+        paragraphs.push("Its permissions are the same as before.".to_owned());
     }
     paragraphs
 }
@@ -381,7 +445,25 @@ mod tests {
                 since,
             },
             Notice::Test,
+            again(false, &[], &[]),
+            again(true, &[], &[]),
+            again(
+                false,
+                &["crm.objects.deals.read"],
+                &["crm.objects.owners.read"],
+            ),
         ]
+    }
+
+    fn again(was_disconnected: bool, gained: &[&str], lost: &[&str]) -> Notice {
+        let owned = |scopes: &[&str]| scopes.iter().map(|&scope| scope.to_owned()).collect();
+        Notice::InstalledAgain {
+            user_id: UserId(11),
+            at: "2026-11-23T10:00:00Z".parse().unwrap(),
+            was_disconnected,
+            gained: owned(gained),
+            lost: owned(lost),
+        }
     }
 
     #[test]
@@ -406,6 +488,22 @@ mod tests {
         assert!(history.contains("12 gifts did not get through"));
         assert!(text(1).contains("since 10:00 UTC on 23 Nov 2026; 3 in a row"));
         assert!(text(4).contains("enter a new one"));
+    }
+
+    #[test]
+    fn an_install_again_says_who_when_and_what_of_its_permissions() {
+        let text = |notice: Notice| notice.words(HubId(1), &Utc).paragraphs.join(" ");
+        let same = text(again(false, &[], &[]));
+        assert!(
+            same.contains("HubSpot is 11 installed the app again at 10:00 UTC on 23 Nov 2026."),
+            "{same}"
+        );
+        assert!(same.contains("are the same as before"), "{same}");
+        let other = text(again(false, &["a.b", "c.d"], &["e.f"]));
+        assert!(other.contains("than before: a.b, c.d."), "{other}");
+        assert!(other.contains("these permissions: e.f."), "{other}");
+        let anew = text(again(true, &[], &[]));
+        assert!(anew.contains("connected the portal again"), "{anew}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use store::thnks_connections::ThnksConnection;
 use store::{PortalScope, connections};
 
 use super::{
-    Callback, Completed, Error, begin_work, hex, take_state, usable, verifier_place,
+    Callback, Completed, Error, again, begin_work, hex, take_state, usable, verifier_place,
 };
 use crate::cipher::PortalKey;
 use crate::{App, access, connect, keys, tokens};
@@ -270,6 +270,9 @@ async fn store(
         "owner": role == Role::Owner,
     });
     store::audit::insert(&mut tx, scope, &actor, action, &detail, now).await?;
+    if was_disconnected || (earlier.is_some() && state.purpose == Purpose::Install) {
+        again::tell(app, &mut tx, scope, person.user_id, earlier.as_ref()).await?;
+    }
     tx.commit().await.map_err(store::Error::from)?;
     tracing::info!(portal.id = %grant.hub_id, action, "a portal's grant is stored");
     Ok(Completed {

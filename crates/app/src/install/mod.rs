@@ -3,6 +3,7 @@
 //! The portal is the `hub_id` of HubSpot's own answer and nothing else. Nothing is stored of an attempt that fails: its
 //! state is used up, its grant is given back.
 
+mod again;
 mod complete;
 mod work;
 

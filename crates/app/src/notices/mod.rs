@@ -63,7 +63,7 @@ pub(crate) async fn tell_backfilled(
 }
 
 /// Puts the notice into the outbox; `false` when nobody wants to hear it.
-async fn tell(
+pub(crate) async fn tell(
     app: &App,
     tx: &mut store::Tx,
     scope: PortalScope,

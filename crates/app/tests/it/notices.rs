@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use app::engine::Outcome;
+use app::install::Begin;
 use app::notices::{ChangeError, Delivery, DeliveryState, EmailsFault, Entered, TestError};
 use app::session::Session;
 use aws_lc_rs::hmac;
@@ -290,18 +291,94 @@ async fn a_lost_grant_is_told_and_a_disconnect_of_ones_own_is_not() {
     told.world.drain().await;
     told.world.sync().await;
     told.deliver().await;
-    assert_eq!(told.types(), ["authorization_lost", "recovered"]);
+    let mut types = told.types();
+    types.sort_unstable();
     assert_eq!(
-        body(&told.hook.taken()[1])["data"]["after"],
-        "authorization_lost"
+        types,
+        ["authorization_lost", "installed_again", "recovered"]
     );
+    let calls = told.hook.taken();
+    let recovered = calls.iter().map(body).find(|it| it["type"] == "recovered");
+    assert_eq!(recovered.unwrap()["data"]["after"], "authorization_lost");
 
     app::disconnect::disconnect(&told.world.app, *session.scope(), "user:1")
         .await
         .unwrap();
+    assert_eq!(told.deliver().await, 0);
     told.world.install(None).await;
     told.world.drain().await;
-    assert_eq!(told.deliver().await, 0);
+    told.deliver().await;
+    assert_eq!(told.types().len(), 4, "that it is connected again is all");
+    assert_eq!(told.types()[3], "installed_again");
+    told.world.end().await;
+}
+
+#[tokio::test]
+async fn an_install_again_is_told_and_a_first_one_and_a_sign_in_are_not() {
+    const OPTIONAL: &str = "crm.objects.deals.read";
+    let told = in_step(5).await;
+    let world = &told.world;
+    let come = async |wish: Begin<'_>, less: bool| {
+        let mut started = app::install::begin(&world.app, wish).await.unwrap();
+        if less {
+            let url = started.authorize_url.as_str();
+            started.authorize_url = url.replace(OPTIONAL, "").parse().unwrap();
+        }
+        let back = world.consent(&started, crate::harness::HUB, None).await;
+        world.complete(&back).await.unwrap();
+        world.drain().await;
+        told.deliver().await;
+        told.hook.taken().len()
+    };
+    assert_eq!(told.deliver().await, 0, "the first install is no news");
+    assert_eq!(come(Begin::Login, false).await, 0);
+    let install = Begin::Install { setup: None };
+    assert_eq!(come(install, false).await, 1);
+    assert_eq!(come(install, true).await, 2);
+    assert_eq!(come(install, false).await, 3);
+    let (user_id, calls) = (told.session.user_id, told.hook.taken());
+    let nothing: [&str; 0] = [];
+    for (call, (gained, lost)) in calls.iter().zip([
+        (&nothing[..], &nothing[..]),
+        (&nothing, &[OPTIONAL]),
+        (&[OPTIONAL], &nothing),
+    ]) {
+        let body = body(call);
+        assert_eq!(body["type"], "installed_again");
+        let data = &body["data"];
+        assert_eq!(data["user_id"], serde_json::json!(user_id));
+        assert_eq!(data["was_disconnected"], false);
+        assert_eq!(data["gained"], serde_json::json!(gained), "{data}");
+        assert_eq!(data["lost"], serde_json::json!(lost), "{data}");
+        assert!(data["url"].as_str().unwrap().ends_with("/audit"));
+    }
+    let letters = told.mail.taken();
+    let (email, letter) = (told.session.email.as_deref().unwrap(), &letters[0].text);
+    assert_eq!(letters.len(), 3);
+    assert!(letter.contains("the app was installed again"), "{letter}");
+    assert!(!letter.contains(email), "who it was is a number");
+    told.world.end().await;
+}
+
+#[tokio::test]
+async fn a_sign_in_that_connects_a_disconnected_portal_is_told_as_well() {
+    let told = in_step(5).await;
+    app::disconnect::disconnect(&told.world.app, *told.session.scope(), "user:1")
+        .await
+        .unwrap();
+    let login = app::install::begin(&told.world.app, Begin::Login).await;
+    let back = told
+        .world
+        .consent(&login.unwrap(), crate::harness::HUB, None)
+        .await;
+    told.world.complete(&back).await.unwrap();
+    told.world.drain().await;
+    told.deliver().await;
+    assert_eq!(told.types(), ["installed_again"]);
+    let data = &body(&told.hook.taken()[0])["data"];
+    assert_eq!(data["was_disconnected"], true);
+    // What it had been allowed is forgotten.
+    assert_eq!(data["gained"], serde_json::json!([]));
     told.world.end().await;
 }
 

@@ -138,6 +138,7 @@ fn label(kind: NoticeKind) -> &'static str {
         NoticeKind::SyncFailing => "Syncs do not get through",
         NoticeKind::AuthorizationLost => "The connection to HubSpot is lost",
         NoticeKind::Recovered => "All is well again",
+        NoticeKind::InstalledAgain => "The app was installed again",
         NoticeKind::Test => "Test message",
     }
 }
@@ -153,6 +154,9 @@ fn hint(kind: NoticeKind) -> &'static str {
         }
         NoticeKind::Recovered => {
             "When syncs get through again after one of these troubles was told."
+        }
+        NoticeKind::InstalledAgain => {
+            "When somebody installs it again, or connects the portal after a disconnect: who, and what changed of its permissions."
         }
         NoticeKind::Test => "",
     }

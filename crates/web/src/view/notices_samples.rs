@@ -63,6 +63,12 @@ fn deliveries() -> Vec<Delivery> {
             ..delivery(NoticeKind::Recovered, 3_000, HOOK, Delivered(ago(2_999)))
         },
         delivery(
+            NoticeKind::InstalledAgain,
+            4_400,
+            HOOK,
+            Delivered(ago(4_400)),
+        ),
+        delivery(
             NoticeKind::BackfillFinished,
             30_000,
             ANA,
