@@ -10,6 +10,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::HubId;
 use domain::portal::{Need, NeedCode};
 use domain::trouble::Sign;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use store::connections::{self, Connection};
@@ -152,6 +154,16 @@ async fn live(
     Err(hubspot::Error::TokensUnavailable(
         "another process has been refreshing for too long".into(),
     ))
+}
+
+/// Renews a portal's tokens, whether it is time or not: HubSpot's answer tells whether it takes ours.
+pub(crate) fn renew(app: &App, scope: PortalScope) -> BoxFuture<'_, Result<(), hubspot::Error>> {
+    // Boxed, because a refusal may lead to another portal's renewal.
+    async move {
+        let held = live(app, scope, None).await?;
+        live(app, scope, Some(&held)).await.map(drop)
+    }
+    .boxed()
 }
 
 /// Refreshes under the lease and stores what comes back.

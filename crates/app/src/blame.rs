@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use store::PortalScope;
 use store::renewals::{self, Comparison};
 
-use crate::App;
+use crate::{App, access};
 
 /// So many portals may be refused at once, or this part of all where it is more, before it looks like us.
 const FEW: i64 = 3;
@@ -47,43 +47,61 @@ enum Blame {
     Portal,
     /// Our credentials.
     Us,
-    /// Nobody can tell yet.
+    /// Nothing tells yet.
     Unknown,
 }
 
-/// Too many at once are no coincidence. Otherwise it is the portal as soon as another one's tokens were renewed after the first
-/// refusal, or where there is no other one, or none whose tokens were renewed within `window`.
-fn blame(seen: &Comparison, window: TimeDelta, now: DateTime<Utc>) -> Blame {
+/// Too many at once are no coincidence. Otherwise it is the portal when another one's tokens were renewed after the first
+/// refusal, or where there is no other one.
+fn blame(seen: &Comparison) -> Blame {
     if seen.refused > FEW.max(seen.connected / ONE_IN) {
-        return Blame::Us;
-    }
-    let has_waited = seen.refused_since.is_none_or(|since| now - since >= window);
-    if seen.is_vouched || seen.connected <= 1 || has_waited {
+        Blame::Us
+    } else if seen.is_vouched || seen.connected <= 1 {
         Blame::Portal
     } else {
         Blame::Unknown
     }
 }
 
-/// Whether repeated refusals of the portal's refresh token are its own uninstall.
+/// Whether repeated refusals of the portal's refresh token are its own uninstall. Where nothing tells, another portal's tokens
+/// are renewed to see.
 pub(crate) async fn is_the_portals(
     app: &App,
     scope: PortalScope,
     now: DateTime<Utc>,
 ) -> Result<bool, store::Error> {
-    let window = SHORTEST.max(app.config.sync_interval * INTERVALS);
-    let mut conn = app.db.unscoped().await?;
-    let seen = renewals::compare(&mut conn, scope, now - window).await?;
-    drop(conn);
-    let blame = blame(&seen, window, now);
-    if blame == Blame::Us && app.complaints.is_due(now) {
+    let lately = now - SHORTEST.max(app.config.sync_interval * INTERVALS);
+    for _ in 0..=FEW {
+        let mut conn = app.db.unscoped().await?;
+        let seen = renewals::compare(&mut conn, scope, lately).await?;
+        let other = renewals::find_unrefused(&mut conn, scope, lately).await?;
+        drop(conn);
+        match (blame(&seen), other) {
+            // Of a few portals all may have left.
+            (Blame::Portal, _) | (Blame::Unknown, None) => return Ok(true),
+            (Blame::Us, _) => {
+                complain_of_many(app, &seen, now);
+                return Ok(false);
+            }
+            (Blame::Unknown, Some(other)) => match access::renew(app, other).await {
+                Ok(()) => return Ok(true),
+                Err(hubspot::Error::Revoked) => {}
+                // Nobody can tell now: the next refusal asks again.
+                Err(_) => return Ok(false),
+            },
+        }
+    }
+    Ok(false)
+}
+
+fn complain_of_many(app: &App, seen: &Comparison, now: DateTime<Utc>) {
+    if app.complaints.is_due(now) {
         tracing::error!(
             failed = seen.refused,
             total = seen.connected,
             "HubSpot refuses many portals at once and none is disconnected: compare HUBSPOT_CLIENT_ID and HUBSPOT_CLIENT_SECRET"
         );
     }
-    Ok(blame == Blame::Portal)
 }
 
 /// Tells of a refusal that is about our registration: HubSpot names what is wrong with it.
@@ -101,36 +119,28 @@ mod tests {
         "2026-11-28T10:00:00Z".parse().unwrap()
     }
 
-    fn seen(refused: i64, connected: i64, is_vouched: bool, secs: i64) -> Blame {
-        let comparison = Comparison {
-            refused_since: Some(now() - TimeDelta::seconds(secs)),
+    fn seen(refused: i64, connected: i64, is_vouched: bool) -> Blame {
+        blame(&Comparison {
             refused,
             connected,
             is_vouched,
-        };
-        blame(&comparison, TimeDelta::hours(2), now())
+        })
     }
 
     #[test]
-    fn one_uninstall_is_the_portals_as_soon_as_another_portal_is_served() {
-        assert_eq!(seen(1, 10, true, 45), Blame::Portal);
-        assert_eq!(seen(1, 10, false, 45), Blame::Unknown);
-        assert_eq!(seen(1, 1, false, 45), Blame::Portal);
+    fn one_uninstall_is_the_portals_when_another_portal_is_served() {
+        assert_eq!(seen(1, 10, true), Blame::Portal);
+        assert_eq!(seen(1, 10, false), Blame::Unknown);
+        assert_eq!(seen(1, 1, false), Blame::Portal);
     }
 
     #[test]
-    fn a_portal_for_which_nobody_vouches_is_given_up_when_all_have_been_asked() {
-        assert_eq!(seen(2, 2, false, 7_199), Blame::Unknown);
-        assert_eq!(seen(2, 2, false, 7_200), Blame::Portal);
-    }
-
-    #[test]
-    fn many_at_once_are_ours_whoever_vouches_and_however_long_it_lasts() {
-        assert_eq!(seen(3, 10, true, 45), Blame::Portal);
-        assert_eq!(seen(4, 10, true, 45), Blame::Us);
-        assert_eq!(seen(4, 10, false, 1_000_000), Blame::Us);
-        assert_eq!(seen(50, 1_000, true, 45), Blame::Portal);
-        assert_eq!(seen(51, 1_000, true, 45), Blame::Us);
+    fn many_at_once_are_ours_whoever_vouches() {
+        assert_eq!(seen(3, 10, true), Blame::Portal);
+        assert_eq!(seen(4, 10, true), Blame::Us);
+        assert_eq!(seen(4, 10, false), Blame::Us);
+        assert_eq!(seen(50, 1_000, true), Blame::Portal);
+        assert_eq!(seen(51, 1_000, true), Blame::Us);
     }
 
     #[test]

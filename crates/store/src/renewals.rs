@@ -7,8 +7,6 @@ use crate::{Conn, Error, PortalScope};
 /// A portal whose tokens HubSpot refuses to renew, beside the others.
 #[derive(Debug, Clone, Copy)]
 pub struct Comparison {
-    /// Since when this one is refused.
-    pub refused_since: Option<DateTime<Utc>>,
     /// How many were refused lately, this one included, and those that have lost their connection over it.
     pub refused: i64,
     /// Out of how many that are asked for.
@@ -68,8 +66,7 @@ pub async fn compare(
 ) -> Result<Comparison, Error> {
     let comparison = sqlx::query_as!(
         Comparison,
-        r#"SELECT min(own.refused_since) AS refused_since,
-            count(*) FILTER (WHERE other.refused_at >= $2) AS "refused!",
+        r#"SELECT count(*) FILTER (WHERE other.refused_at >= $2) AS "refused!",
             count(*) FILTER (WHERE other.refused_at >= $2 OR other.next_sync_at IS NOT NULL OR other.next_check_at IS NOT NULL)
                 AS "connected!",
             coalesce(bool_or(other.renewed_at >= own.refused_since), false) AS "is_vouched!"
@@ -80,4 +77,22 @@ pub async fn compare(
     .fetch_one(conn)
     .await?;
     Ok(comparison)
+}
+
+/// Another portal that works and was not refused lately.
+pub async fn find_unrefused(
+    conn: &mut Conn,
+    scope: PortalScope,
+    lately: DateTime<Utc>,
+) -> Result<Option<PortalScope>, Error> {
+    let hub_id = sqlx::query_scalar!(
+        "SELECT hub_id FROM sync_schedule
+         WHERE hub_id <> $1 AND next_sync_at IS NOT NULL AND disconnected_at IS NULL AND (refused_at IS NULL OR refused_at < $2)
+         ORDER BY next_sync_at LIMIT 1",
+        scope.hub_id().0,
+        lately
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(hub_id.map(|hub_id| PortalScope::new(domain::HubId(hub_id))))
 }
