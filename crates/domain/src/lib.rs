@@ -5,6 +5,8 @@
 //! admin sees ([`money`], [`statistics`], [`pace`], [`reports`], [`refunds`], [`portal`]) and looks for ([`search`]), how work is
 //! named and spread ([`run`], [`schedule`]), what people are told when they do not look ([`notice`], [`trouble`]), and how their
 //! own sessions are told apart ([`browser`]).
+//! named and spread ([`run`], [`schedule`]), what people are told when they do not look ([`notice`], [`trouble`]), and where a
+//! browser may be sent back to ([`return_url`]).
 
 pub mod association;
 pub mod breaker;
@@ -21,6 +23,7 @@ pub mod portal;
 pub mod record;
 pub mod refunds;
 pub mod reports;
+pub mod return_url;
 pub mod run;
 pub mod schedule;
 pub mod scopes;
