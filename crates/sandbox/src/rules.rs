@@ -25,6 +25,8 @@ pub struct Rules {
     pub uninstall_stops_access_tokens: bool,
     /// How introspection and revocation want the token named.
     pub introspect_field: IntrospectField,
+    /// A portal that introspection names instead of the token's own, as HubSpot never should; `None` = never.
+    pub introspection_names: Option<i64>,
     /// How `toObjectId` is written in association answers.
     pub to_object_id: ObjectIdForm,
     /// Status of a definition whose name exists: 409 or 400.
@@ -75,6 +77,7 @@ impl Default for Rules {
             refuse_refresh_tokens: false,
             uninstall_stops_access_tokens: true,
             introspect_field: IntrospectField::Both,
+            introspection_names: None,
             to_object_id: ObjectIdForm::Number,
             duplicate_schema_status: 409,
             unknown_type_status: 404,

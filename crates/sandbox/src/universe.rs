@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::config::{App, Clock};
 use crate::crm::Portal;
 use crate::faults::{Action, Fault, Faults};
+use crate::hubspot::marketplace::Attempts;
 use crate::hubspot::tokens::Tokens;
 use crate::log::{Entry, Log};
 use crate::rules::Rules;
@@ -24,6 +25,7 @@ pub(crate) struct Universe {
     /// Organization ids by API key.
     keys: RwLock<HashMap<String, String>>,
     pub(crate) tokens: Mutex<Tokens>,
+    pub(crate) attempts: Mutex<Attempts>,
     faults: Mutex<Faults>,
     log: Mutex<Log>,
     pub(crate) outbox: Outbox,
@@ -48,6 +50,7 @@ impl Universe {
             organizations: RwLock::default(),
             keys: RwLock::default(),
             tokens: Mutex::default(),
+            attempts: Mutex::default(),
             faults: Mutex::default(),
             log: Mutex::default(),
             outbox: Outbox::default(),

@@ -12,10 +12,11 @@ use chrono::TimeDelta;
 
 use super::authorize::Ask;
 use super::tokens::Code;
+use crate::crm::Portal;
 use crate::crm::portal::User;
 use crate::universe::{Universe, lock};
 
-type Parameters = BTreeMap<String, String>;
+pub(crate) type Parameters = BTreeMap<String, String>;
 
 /// Portals that the picker lists; the others are reached by `/oauth/{hubId}/authorize`.
 const PICKER_LIMIT: usize = 50;
@@ -32,14 +33,14 @@ button:focus-visible,input:focus-visible{outline:3px solid #00a4bd;outline-offse
 @media(prefers-color-scheme:dark){body{background:#16212c;color:#dfe3eb}main{background:#22303d;border-color:#3d5064}.note{color:#a3b8cc}.stay{background:#22303d;color:#dfe3eb}}\
 @media(max-width:40rem){main{margin:0;border:0;border-radius:0}}";
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
         .replace('"', "&quot;")
 }
 
-fn frame(status: StatusCode, title: &str, main: &str) -> Response {
+pub(crate) fn frame(status: StatusCode, title: &str, main: &str) -> Response {
     let page = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><link rel=\"icon\" href=\"data:,\">\
 <title>{}</title><style>{CSS}</style></head><body><header><span>HubSpot</span> (sandbox)</header><main>{main}</main></body></html>",
@@ -62,7 +63,7 @@ fn frame(status: StatusCode, title: &str, main: &str) -> Response {
     response
 }
 
-fn error_page(sentence: &str) -> Response {
+pub(crate) fn error_page(sentence: &str) -> Response {
     let main = format!(
         "<h1>We can't connect this app</h1><p class=\"error\">{}</p><p class=\"note\">Contact the app's developer, or try the link again.</p>",
         escape(sentence)
@@ -96,16 +97,7 @@ fn show(universe: &Universe, parameters: &Parameters, only: Option<i64>) -> Resp
         Some(hub_id) => universe.portal(hub_id).into_iter().collect(),
         None => universe.portals(),
     };
-    if portals.is_empty() {
-        return error_page("There is no such HubSpot account.");
-    }
-    let app = escape(&universe.app.name);
-    let host = escape(ask.redirect_uri.host_str().unwrap_or_default());
-    let mut main = format!(
-        "<h1>Connect {app} to HubSpot</h1><p class=\"note\">{app} will send you back to <strong>{host}</strong>.</p>\
-<form method=\"post\" action=\"/oauth/authorize/decision\">"
-    );
-    for name in [
+    let carried = [
         "client_id",
         "redirect_uri",
         "scope",
@@ -113,14 +105,43 @@ fn show(universe: &Universe, parameters: &Parameters, only: Option<i64>) -> Resp
         "state",
         "code_challenge",
         "code_challenge_method",
-    ] {
-        if let Some(value) = parameters.get(name) {
-            let _ = write!(
-                main,
-                "<input type=\"hidden\" name=\"{name}\" value=\"{}\">",
-                escape(value)
-            );
-        }
+    ];
+    let hidden: Vec<(&str, &str)> = carried
+        .into_iter()
+        .filter_map(|name| Some((name, parameters.get(name)?.as_str())))
+        .collect();
+    form(
+        universe,
+        &ask,
+        &portals,
+        "/oauth/authorize/decision",
+        &hidden,
+    )
+}
+
+/// The consent page for an app's ask: one of the portals is chosen, and `action` gets the decision with what is `hidden`.
+pub(crate) fn form(
+    universe: &Universe,
+    ask: &Ask,
+    portals: &[Arc<Portal>],
+    action: &str,
+    hidden: &[(&str, &str)],
+) -> Response {
+    if portals.is_empty() {
+        return error_page("There is no such HubSpot account.");
+    }
+    let app = escape(&universe.app.name);
+    let host = escape(ask.redirect_uri.host_str().unwrap_or_default());
+    let mut main = format!(
+        "<h1>Connect {app} to HubSpot</h1><p class=\"note\">{app} will send you back to <strong>{host}</strong>.</p>\
+<form method=\"post\" action=\"{action}\">"
+    );
+    for (name, value) in hidden {
+        let _ = write!(
+            main,
+            "<input type=\"hidden\" name=\"{name}\" value=\"{}\">",
+            escape(value)
+        );
     }
     main.push_str(if portals.len() > 1 {
         "<h2>Choose an account</h2>"
@@ -199,18 +220,20 @@ pub(crate) async fn decide(
         ]);
         return found(back.as_str());
     }
-    let hub_id = form
-        .get("hub_id")
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_default();
-    let user_id = form.get("user_id").and_then(|text| text.parse().ok());
+    let (hub_id, user_id) = chosen(&form);
     match grant(&universe, &ask, hub_id, user_id) {
         Ok(code) => found(ask.back(&[("code", &code)]).as_str()),
         Err(sentence) => error_page(&sentence),
     }
 }
 
-fn found(location: &str) -> Response {
+/// The portal and the user that a decision names.
+pub(crate) fn chosen(form: &Parameters) -> (i64, Option<i64>) {
+    let number = |name: &str| form.get(name).and_then(|text| text.parse().ok());
+    (number("hub_id").unwrap_or_default(), number("user_id"))
+}
+
+pub(crate) fn found(location: &str) -> Response {
     let mut response = Redirect::to(location).into_response();
     // HubSpot answers 302.
     *response.status_mut() = StatusCode::FOUND;

@@ -110,7 +110,7 @@ fn describe(universe: &Universe, token: &str, access: bool) -> (Value, Option<i6
     let mut body = json!({
         "active": true,
         "token": token,
-        "hub_id": hub_id,
+        "hub_id": universe.rules().introspection_names.unwrap_or(hub_id),
         "user_id": user.id,
         "client_id": universe.app.client_id,
         "app_id": universe.app.app_id,

@@ -1,4 +1,4 @@
-//! The HubSpot side: OAuth with its consent page, and the CRM API.
+//! The HubSpot side: OAuth with its consent page, the marketplace, and the CRM API.
 
 pub(crate) mod account;
 pub(crate) mod associations;
@@ -7,6 +7,7 @@ pub(crate) mod call;
 pub(crate) mod consent;
 pub(crate) mod errors;
 pub(crate) mod introspect;
+pub(crate) mod marketplace;
 pub(crate) mod oauth;
 pub(crate) mod objects;
 pub(crate) mod pipelines;
@@ -32,6 +33,9 @@ pub(crate) fn router() -> Router<Arc<Universe>> {
         .route("/oauth/authorize", get(consent::page))
         .route("/oauth/{hub_id}/authorize", get(consent::page_of_portal))
         .route("/oauth/authorize/decision", post(consent::decide))
+        .route("/marketplace/install", get(marketplace::install))
+        .route("/marketplace/return", get(marketplace::come_back))
+        .route("/marketplace/decision", post(marketplace::decide))
         .route("/oauth/{version}/token", post(oauth::token))
         .route(
             "/oauth/{version}/token/introspect",

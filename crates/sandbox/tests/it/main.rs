@@ -9,6 +9,7 @@ mod faults;
 mod harness;
 mod judge;
 mod limits;
+mod marketplace;
 mod oauth;
 mod objects;
 mod official_clients;
