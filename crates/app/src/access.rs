@@ -291,7 +291,7 @@ async fn lose_authorization(
     let need = Need {
         code: NeedCode::AuthorizationLost,
         detail: "HubSpot no longer accepts this connection: the app was uninstalled, or its access was revoked.".into(),
-        remedy: "Install the app again from your setup link or the marketplace. Nothing is lost: it goes on where it stopped."
+        remedy: "Sign in here with HubSpot as an owner, or choose Install on our first page; an install from the marketplace alone does not connect a portal again. Nothing is lost: it goes on where it stopped."
             .into(),
     };
     store::runs::fail_open(tx, scope, "the HubSpot connection was lost", now).await?;

@@ -3,10 +3,8 @@
 //! Read in this order: who and what ([`ids`], [`status`], [`transaction`]), what HubSpot shows of it ([`record`],
 //! [`matching`], [`association`]), what HubSpot tells of contacts ([`event`]), what the
 //! admin sees ([`money`], [`statistics`], [`pace`], [`reports`], [`refunds`], [`portal`]) and looks for ([`search`]), how work is
-//! named and spread ([`run`], [`schedule`]), what people are told when they do not look ([`notice`], [`trouble`]), and how their
-//! own sessions are told apart ([`browser`]).
-//! named and spread ([`run`], [`schedule`]), what people are told when they do not look ([`notice`], [`trouble`]), and where a
-//! browser may be sent back to ([`return_url`]).
+//! named and spread ([`run`], [`schedule`]), what people are told when they do not look ([`notice`], [`trouble`]), how their own
+//! sessions are told apart ([`browser`]), and where a browser may be sent back to ([`return_url`]).
 
 pub mod association;
 pub mod breaker;

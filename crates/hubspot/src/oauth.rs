@@ -201,16 +201,24 @@ impl Client {
         Ok(url)
     }
 
-    /// Tokens for an authorization code. A code works once: after an unknown outcome the person installs again.
-    pub async fn exchange(&self, code: &str, verifier: &SecretString) -> Result<Grant, Error> {
+    /// Tokens for an authorization code. A code works once: after an unknown outcome the person installs again. There is a
+    /// `verifier` for every consent that we asked for; the marketplace asks for its own, without a challenge of ours.
+    pub async fn exchange(
+        &self,
+        code: &str,
+        verifier: Option<&SecretString>,
+    ) -> Result<Grant, Error> {
         let sender = Sender {
             client: self,
             effect: Effect::Once,
         };
-        let tokens = self
-            .oauth()?
-            .exchange_code(AuthorizationCode::new(code.to_owned()))
-            .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose_secret().to_owned()))
+        let oauth = self.oauth()?;
+        let mut request = oauth.exchange_code(AuthorizationCode::new(code.to_owned()));
+        if let Some(verifier) = verifier {
+            let verifier = PkceCodeVerifier::new(verifier.expose_secret().to_owned());
+            request = request.set_pkce_verifier(verifier);
+        }
+        let tokens = request
             .request_async(&sender)
             .await
             .map_err(|error| token_error(error, false))?;

@@ -142,6 +142,42 @@ pub async fn upsert(
     )
     .execute(&mut *conn)
     .await?;
+    insert_parts(conn, scope).await
+}
+
+/// Stores a newly installed portal with everything that comes with one; `false` when it is known, and then nothing of it is
+/// touched, also when another transaction is just storing it.
+pub async fn insert(
+    conn: &mut Conn,
+    scope: PortalScope,
+    details: &AccountDetails,
+    now: DateTime<Utc>,
+) -> Result<bool, Error> {
+    let result = sqlx::query!(
+        "INSERT INTO portals (hub_id, hub_domain, ui_domain, time_zone, currency, account_type, installed_at)
+         -- As above, of the zones that PostgreSQL knows.
+         VALUES ($1, $2, $3, coalesce((SELECT name FROM pg_timezone_names WHERE name = $4), 'UTC'), $5, $6, $7)
+         ON CONFLICT DO NOTHING",
+        scope.hub_id().0,
+        details.hub_domain,
+        details.ui_domain,
+        details.time_zone,
+        details.currency,
+        details.account_type,
+        now
+    )
+    .execute(&mut *conn)
+    .await?;
+    if result.rows_affected() == 0 {
+        return Ok(false);
+    }
+    insert_parts(conn, scope).await?;
+    Ok(true)
+}
+
+/// The rows that every portal has beside its own.
+async fn insert_parts(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
+    let hub_id = scope.hub_id().0;
     sqlx::query!(
         "INSERT INTO portal_totals (hub_id) VALUES ($1) ON CONFLICT DO NOTHING",
         hub_id

@@ -1,4 +1,4 @@
-//! The two cookies: the session, and the browser's half of an authorization that has begun.
+//! The cookies: the session, and the browser's half of an authorization that has begun, here or in HubSpot's marketplace.
 //!
 //! Over https their names start with `__Host-`, which browsers accept only with Secure, Path=/ and no Domain.
 
@@ -17,6 +17,8 @@ pub enum Name {
     Session,
     /// What the OAuth callback must bring back.
     Install,
+    /// The same for an install that began in HubSpot's marketplace, which may run in a frame of HubSpot's.
+    Marketplace,
 }
 
 impl Name {
@@ -26,6 +28,8 @@ impl Name {
             (Self::Session, false) => "session",
             (Self::Install, true) => "__Host-install",
             (Self::Install, false) => "install",
+            (Self::Marketplace, true) => "__Host-marketplace",
+            (Self::Marketplace, false) => "marketplace",
         }
     }
 }
@@ -43,7 +47,7 @@ pub fn find<'a>(jar: &'a CookieJar, name: Name, public_url: &Url) -> Option<&'a 
 /// The jar with `name` set.
 pub fn set(jar: CookieJar, name: Name, value: String, public_url: &Url) -> CookieJar {
     let mut cookie = blank(name, value, public_url);
-    if name == Name::Install {
+    if name != Name::Session {
         cookie.set_max_age(INSTALL_LIFETIME);
     }
     jar.add(cookie)
@@ -63,10 +67,17 @@ pub const CLEAR_SITE_DATA: (HeaderName, &str) = (
 );
 
 fn blank(name: Name, value: String, public_url: &Url) -> Cookie<'static> {
+    let is_secure = is_secure(public_url);
+    // HubSpot's marketplace leads here and back from its own pages. Browsers take `None` with Secure alone.
+    let same_site = if name == Name::Marketplace && is_secure {
+        SameSite::None
+    } else {
+        SameSite::Lax
+    };
     Cookie::build((name.text(public_url), value))
         .path("/")
         .http_only(true)
-        .same_site(SameSite::Lax)
-        .secure(is_secure(public_url))
+        .same_site(same_site)
+        .secure(is_secure)
         .build()
 }

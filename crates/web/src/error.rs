@@ -520,6 +520,17 @@ fn of_install(error: &install::Error) -> Problem {
         )
         .remedied_by(&["Install again in a few minutes: everything is read from Thnks anew, and your records in HubSpot are found again."])
         .then("/install", "Install again"),
+        install::Error::ReturnUrlRefused => Problem::new(
+            StatusCode::BAD_REQUEST,
+            "return_url_refused",
+            "This link does not lead back to HubSpot",
+            "The address at its end is not one of HubSpot’s pages, so we sent nobody there. Nothing was stored.",
+        )
+        .remedied_by(&[
+            "Begin on the app’s page in HubSpot’s marketplace.",
+            "Or install from here; the outcome is the same.",
+        ])
+        .then("/install", "Install from here"),
         install::Error::CodeRefused => Problem::new(
             StatusCode::BAD_REQUEST,
             "code_refused",
@@ -650,6 +661,7 @@ mod tests {
             E::SetupLinkExpired,
             E::SetupLinkUsed,
             E::StateRefused,
+            E::ReturnUrlRefused,
             E::CodeRefused,
             E::ScopesMissing {
                 missing: vec!["crm.objects.custom.write"],

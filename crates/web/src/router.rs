@@ -49,7 +49,7 @@ pub enum Who {
 pub enum Kind {
     /// A page, or the way to another one.
     Page,
-    /// The beginning of an install or a sign-in. Its end is no new one: it brings a state that is used once.
+    /// The beginning of an install or a sign-in, and its end: the marketplace's comes without a beginning here.
     SignIn,
     /// A file of the portal's data, on record each time.
     Download,
@@ -117,7 +117,7 @@ pub const ROUTES: &[Route] = {
         row(GET, "/", Anyone, Page, || get(landing::show)),
         row(GET, "/install", Anyone, SignIn, || get(install::begin)),
         row(GET, "/login", Anyone, SignIn, || get(install::login)),
-        row(GET, "/oauth/callback", Anyone, Page, || {
+        row(GET, "/oauth/callback", Anyone, SignIn, || {
             get(install::complete)
         }),
         row(GET, "/portals", Session, Page, || get(portals::list)),

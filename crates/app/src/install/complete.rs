@@ -21,31 +21,52 @@ use crate::{App, access, connect, keys, tokens};
 /// transaction. With a setup link Thnks is connected and the backfill asked for as well.
 pub async fn complete(app: &App, callback: Callback<'_>) -> Result<Completed, Error> {
     let state = take_state(app, callback.state, callback.browser_token).await?;
-    let verifier = app.keys.open(
-        verifier_place(&hex(&state.state_hash)),
-        &state.code_verifier,
-    )?;
-    let grant = app
-        .hubspot
-        .exchange(callback.code, &verifier)
-        .await
-        .map_err(|error| match error {
-            hubspot::Error::BadCode(_) | hubspot::Error::Revoked => Error::CodeRefused,
-            other => Error::HubSpotUnavailable(other),
-        })?;
-    match store_grant(app, &state, &grant, callback).await {
-        Ok(completed) => Ok(completed),
-        Err(error) => {
-            // What is not kept is given back, unless a working connection might hang on it.
-            if !matches!(error, Error::Internal(_))
-                && let Some(token) = &grant.refresh_token
-                && !is_installed(app, grant.hub_id).await.unwrap_or(true)
-                && let Err(error) = app.hubspot.revoke(token).await
-            {
-                tracing::warn!(portal.id = %grant.hub_id, %error, "a refused grant could not be given back");
-            }
-            Err(error)
-        }
+    let row = hex(&state.state_hash);
+    let verifier = state
+        .code_verifier
+        .as_ref()
+        .map(|sealed| app.keys.open(verifier_place(&row), sealed))
+        .transpose()?;
+    let grant = exchange(app, callback.code, verifier.as_ref()).await?;
+    keep(app, &state, &grant, callback).await
+}
+
+/// The grant for HubSpot's code.
+pub(super) async fn exchange(
+    app: &App,
+    code: &str,
+    verifier: Option<&SecretString>,
+) -> Result<hubspot::Grant, Error> {
+    let exchanged = app.hubspot.exchange(code, verifier).await;
+    exchanged.map_err(|error| match error {
+        hubspot::Error::BadCode(_) | hubspot::Error::Revoked => Error::CodeRefused,
+        other => Error::HubSpotUnavailable(other),
+    })
+}
+
+/// Stores the grant for the person at this browser, or gives it back.
+pub(super) async fn keep(
+    app: &App,
+    state: &InstallState,
+    grant: &hubspot::Grant,
+    callback: Callback<'_>,
+) -> Result<Completed, Error> {
+    let stored = store_grant(app, state, grant, callback).await;
+    if let Err(error) = &stored
+        && !matches!(error, Error::Internal(_))
+    {
+        give_back(app, grant).await;
+    }
+    stored
+}
+
+/// What is not kept is given back, unless a working connection might hang on it.
+pub(super) async fn give_back(app: &App, grant: &hubspot::Grant) {
+    if let Some(token) = &grant.refresh_token
+        && !is_installed(app, grant.hub_id).await.unwrap_or(true)
+        && let Err(error) = app.hubspot.revoke(token).await
+    {
+        tracing::warn!(portal.id = %grant.hub_id, %error, "a refused grant could not be given back");
     }
 }
 
@@ -55,10 +76,7 @@ async fn store_grant(
     grant: &hubspot::Grant,
     callback: Callback<'_>,
 ) -> Result<Completed, Error> {
-    let missing = scopes::missing(&grant.scopes);
-    if !missing.is_empty() {
-        return Err(Error::ScopesMissing { missing });
-    }
+    check_scopes(grant)?;
     let offer = find_offer(app, state).await?;
     if let Some(expected) = offer.as_ref().and_then(|offer| offer.link.bound_to)
         && expected != grant.hub_id
@@ -75,6 +93,16 @@ async fn store_grant(
         browser: callback.user_agent.map(browser::described),
     };
     store(app, state, grant, offer.as_ref(), &visitor, &details).await
+}
+
+/// Refuses a grant without what the product cannot do without.
+pub(super) fn check_scopes(grant: &hubspot::Grant) -> Result<(), Error> {
+    let missing = scopes::missing(&grant.scopes);
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::ScopesMissing { missing })
+    }
 }
 
 /// What a setup link brings along.
@@ -117,8 +145,8 @@ async fn find_offer(app: &App, state: &InstallState) -> Result<Option<Offer>, Er
 }
 
 /// Who consented.
-struct Person {
-    user_id: UserId,
+pub(super) struct Person {
+    pub(super) user_id: UserId,
     email: Option<String>,
 }
 
@@ -130,7 +158,10 @@ struct Visitor<'a> {
 }
 
 /// Who consented, and what the account is.
-async fn ask_hubspot(app: &App, grant: &hubspot::Grant) -> Result<(Person, AccountDetails), Error> {
+pub(super) async fn ask_hubspot(
+    app: &App,
+    grant: &hubspot::Grant,
+) -> Result<(Person, AccountDetails), Error> {
     let (person, hub_domain) = match app.hubspot.introspect(&grant.access_token).await {
         Ok(info) if info.hub_id != grant.hub_id => {
             return Err(unreadable("two answers name two portals"));
@@ -261,7 +292,7 @@ async fn store(
     let browser = browser.as_deref();
     store::sessions::insert(&mut tx, scope, &token_hash, person.user_id, browser, now).await?;
     let action = match state.purpose {
-        Purpose::Install => "portal.install",
+        Purpose::Install | Purpose::Marketplace => "portal.install",
         Purpose::Login => "session.begin",
     };
     let detail = json!({
@@ -307,7 +338,7 @@ async fn take_offer(
     Ok(())
 }
 
-fn unreadable(what: &str) -> Error {
+pub(super) fn unreadable(what: &str) -> Error {
     Error::HubSpotUnavailable(hubspot::Error::Unreadable(what.to_owned()))
 }
 

@@ -1,10 +1,11 @@
 //! Install and sign-in: both go through HubSpot's consent page and come back to one callback.
 //!
 //! The portal is the `hub_id` of HubSpot's own answer and nothing else. Nothing is stored of an attempt that fails: its
-//! state is used up, its grant is given back.
+//! state is used up, its grant is given back. [`marketplace`] is the other way in, which HubSpot begins.
 
 mod again;
 mod complete;
+pub mod marketplace;
 mod work;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -103,6 +104,9 @@ pub enum Error {
     /// What is known of the portal is being erased, long after it was disconnected.
     #[error("the portal's data is being erased")]
     BeingErased,
+    /// The marketplace wants the browser at an address that is not HubSpot's.
+    #[error("the address to return to is refused")]
+    ReturnUrlRefused,
     /// HubSpot does not accept the code.
     #[error("the code is refused")]
     CodeRefused,
@@ -150,9 +154,10 @@ pub async fn begin(app: &App, wish: Begin<'_>) -> Result<Started, Error> {
         browser_hash: tokens::hash(&browser_token),
         purpose,
         setup_link_id,
-        code_verifier: app
-            .keys
-            .seal(verifier_place(&hex(&state_hash)), &pkce.verifier),
+        code_verifier: Some(
+            app.keys
+                .seal(verifier_place(&hex(&state_hash)), &pkce.verifier),
+        ),
         expires_at: now + STATE_LIFETIME,
         state_hash,
     };

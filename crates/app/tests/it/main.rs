@@ -19,6 +19,7 @@ mod harness;
 mod install;
 mod keys;
 mod leases;
+mod marketplace;
 mod matching;
 mod members;
 mod notices;

@@ -62,7 +62,11 @@ async fn the_consent_page_gets_scopes_apart_and_a_challenge() {
 async fn a_code_is_exchanged_with_form_credentials_and_verifier() {
     let world = world(CallClass::Sync, vec![tokens()]).await;
     let pkce = world.client.new_pkce();
-    let grant = world.client.exchange("code", &pkce.verifier).await.unwrap();
+    let grant = world
+        .client
+        .exchange("code", Some(&pkce.verifier))
+        .await
+        .unwrap();
     assert_eq!(grant.hub_id, HubId(4242));
     assert_eq!(grant.expires_in, Duration::from_mins(30));
     assert_eq!(grant.access_token.expose_secret(), "a-1");
@@ -79,11 +83,20 @@ async fn a_code_is_exchanged_with_form_credentials_and_verifier() {
 }
 
 #[tokio::test]
+async fn a_code_without_a_challenge_of_ours_is_exchanged_without_a_verifier() {
+    let world = world(CallClass::Sync, vec![tokens()]).await;
+    world.client.exchange("code", None).await.unwrap();
+    let form = world.server.asked()[0].form();
+    assert_eq!(form["code"], "code");
+    assert!(!form.contains_key("code_verifier"));
+}
+
+#[tokio::test]
 async fn a_code_is_sent_once() {
     let world = world(CallClass::Sync, vec![Reply::HangUp]).await;
     let error = world
         .client
-        .exchange("code", &"v".into())
+        .exchange("code", Some(&"v".into()))
         .await
         .unwrap_err();
     assert!(error.is_in_doubt(), "{error}");
@@ -134,7 +147,13 @@ async fn a_bad_code_is_told_from_our_fault() {
         refusal("BAD_CLIENT_ID"),
     ];
     let world = world(CallClass::Sync, script).await;
-    let ask = async || world.client.exchange("c", &"v".into()).await.unwrap_err();
+    let ask = async || {
+        world
+            .client
+            .exchange("c", Some(&"v".into()))
+            .await
+            .unwrap_err()
+    };
     for _ in 0..3 {
         assert!(matches!(ask().await, Error::BadCode(_)));
     }

@@ -223,7 +223,7 @@ async fn a_state_is_taken_once_by_its_own_browser_and_in_time() {
         browser_hash: vec![2],
         purpose: Purpose::Install,
         setup_link_id: None,
-        code_verifier: store::Sealed(vec![3]),
+        code_verifier: Some(store::Sealed(vec![3])),
         expires_at: now() + TimeDelta::minutes(10),
     };
     let mut tx = world.db.begin_unscoped().await.unwrap();
@@ -258,6 +258,42 @@ async fn a_state_is_taken_once_by_its_own_browser_and_in_time() {
             .is_none(),
         "twice"
     );
+}
+
+#[tokio::test]
+async fn a_state_of_the_marketplace_is_taken_by_any_browser_once_and_for_nothing_else() {
+    use store::install_states::{self, InstallState, Purpose};
+    let world = world().await;
+    let state = InstallState {
+        state_hash: vec![4],
+        browser_hash: vec![5],
+        purpose: Purpose::Marketplace,
+        setup_link_id: None,
+        code_verifier: None,
+        expires_at: now() + TimeDelta::minutes(10),
+    };
+    let ours = InstallState {
+        state_hash: vec![6],
+        purpose: Purpose::Install,
+        code_verifier: Some(store::Sealed(vec![3])),
+        ..state.clone()
+    };
+    let mut tx = world.db.begin_unscoped().await.unwrap();
+    for state in [&state, &ours] {
+        install_states::insert(&mut tx, state, now()).await.unwrap();
+    }
+    let as_ours = install_states::take(&mut tx, &[4], &[5], now()).await;
+    assert!(as_ours.unwrap().is_none(), "not by our own way");
+    for (hash, at) in [(6, now()), (4, now() + TimeDelta::minutes(10))] {
+        let taken = install_states::take_marketplace(&mut tx, &[hash], at).await;
+        assert!(taken.unwrap().is_none(), "{hash}");
+    }
+    let taken = install_states::take_marketplace(&mut tx, &[4], now()).await;
+    let taken = taken.unwrap().unwrap();
+    assert_eq!(taken.browser_hash, [5]);
+    assert_eq!(taken.purpose, Purpose::Marketplace);
+    let again = install_states::take_marketplace(&mut tx, &[4], now()).await;
+    assert!(again.unwrap().is_none(), "twice");
 }
 
 #[tokio::test]

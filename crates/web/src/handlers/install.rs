@@ -1,4 +1,4 @@
-//! Install and sign-in: to HubSpot's consent page and back.
+//! Install and sign-in: to HubSpot's consent page and back. What HubSpot's marketplace begins comes back to the same address.
 
 use app::App;
 use app::install::{self, Begin, Callback, Started};
@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::cookies::{self, Name};
 use crate::error::Error;
+use crate::handlers::marketplace::{self, Step};
 
 /// The query of a setup link.
 #[derive(Deserialize)]
@@ -17,12 +18,20 @@ pub struct SetupQuery {
     setup: Option<String>,
 }
 
-/// What HubSpot sends the browser back with.
+/// What HubSpot sends the browser back with. Whatever else stands there, such as a portal's number, is not read.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct CallbackQuery {
-    code: Option<String>,
-    state: Option<String>,
-    error: Option<String>,
+    /// HubSpot's authorization code.
+    pub code: Option<String>,
+    /// Our state.
+    pub state: Option<String>,
+    /// Why there is no code.
+    pub error: Option<String>,
+    /// The marketplace's step.
+    pub step: Option<Step>,
+    /// Where the marketplace wants the browser back.
+    pub return_url: Option<String>,
 }
 
 /// `GET /install?setup=TOKEN`
@@ -56,6 +65,9 @@ pub async fn complete(
     Query(query): Query<CallbackQuery>,
     headers: HeaderMap,
 ) -> Response {
+    if marketplace::has_begun(&query) {
+        return marketplace::answer(&app, jar, &query, &headers).await;
+    }
     let browser_token = cookies::find(&jar, Name::Install, app.public_url()).map(str::to_owned);
     let session_token = cookies::find(&jar, Name::Session, app.public_url()).map(str::to_owned);
     let outcome = finish(
@@ -99,9 +111,12 @@ async fn finish(
         state,
         browser_token,
         session_token,
-        user_agent: headers
-            .get(header::USER_AGENT)
-            .and_then(|text| text.to_str().ok()),
+        user_agent: user_agent(headers),
     };
     Ok(install::complete(app, callback).await?)
+}
+
+/// What the browser says of itself.
+pub fn user_agent(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::USER_AGENT)?.to_str().ok()
 }

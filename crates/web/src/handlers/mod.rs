@@ -10,6 +10,7 @@ pub mod gifts;
 pub mod health;
 pub mod install;
 pub mod landing;
+pub mod marketplace;
 pub mod members;
 pub mod notices;
 pub mod orphans;

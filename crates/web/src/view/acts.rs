@@ -171,6 +171,10 @@ impl Act {
                 link: Some(("People".to_owned(), format!("{path}/settings/members"))),
                 ..act
             },
+            "portal.install" if detail.text("via") == Some("marketplace") => Self {
+                more: Some("From HubSpot’s marketplace; nobody was signed in here.".to_owned()),
+                ..act
+            },
             "portal.install" | "session.begin" => Self {
                 more: detail.flag("owner").map(|is_owner| {
                     if is_owner {
@@ -319,6 +323,10 @@ mod tests {
         assert_eq!(role.words, "Made ana@client.example an owner");
         let removed = act("member.remove", json!({"member": 9, "was": "owner"}));
         assert_eq!(removed.words, "Removed User 9");
+        let came = act("portal.install", json!({"via": "marketplace"}));
+        assert!(came.line().starts_with("Installed the app. From HubSpot’s"));
+        let installed = act("portal.install", json!({"owner": true}));
+        assert_eq!(installed.line(), "Installed the app. As an owner.");
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod headers;
 mod install;
 mod linking;
 mod matrix;
+mod marketplace;
 mod members;
 mod notices;
 mod pages;

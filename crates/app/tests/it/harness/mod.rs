@@ -4,6 +4,7 @@
 pub mod crm;
 pub mod hearing;
 mod looking;
+pub mod marketplace;
 pub mod sinks;
 
 use std::sync::Arc;
@@ -100,9 +101,18 @@ pub async fn empty_world() -> World {
     with(|_| {}).await
 }
 
+/// Milliseconds until it is ten o'clock again (UTC). Every world begins then: what is done at night, or once a day, does not
+/// come in between.
+fn until_ten() -> i64 {
+    let now = app::system_clock()();
+    let ten = now.date_naive().and_hms_opt(10, 0, 0).unwrap().and_utc();
+    let next = if ten < now { ten + TimeDelta::days(1) } else { ten };
+    (next - now).num_milliseconds()
+}
+
 /// A world that a test changes before it starts; empty unless it says otherwise.
 pub async fn with(change: impl FnOnce(&mut sandbox::Config)) -> World {
-    let passed_millis = Arc::new(AtomicI64::new(0));
+    let passed_millis = Arc::new(AtomicI64::new(until_ten()));
     let (machine, passed) = (app::system_clock(), Arc::clone(&passed_millis));
     let clock: Clock =
         Arc::new(move || machine() + TimeDelta::milliseconds(passed.load(Ordering::SeqCst)));
