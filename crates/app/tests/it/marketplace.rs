@@ -96,6 +96,7 @@ async fn finalize_as(
         state,
         browser_token,
         session_token: None,
+        user_agent: None,
     };
     marketplace::finalize(&world.app, callback, return_url).await
 }
@@ -294,6 +295,7 @@ async fn a_state_is_the_marketplaces_own_unused_and_in_time_or_nothing_is_exchan
         state: visit.text("state"),
         browser_token: Some(&browser),
         session_token: None,
+        user_agent: None,
     };
     let own_way = app::install::complete(&world.app, callback).await;
     assert!(matches!(own_way, Err(Error::StateRefused)));

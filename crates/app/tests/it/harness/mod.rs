@@ -106,7 +106,11 @@ pub async fn empty_world() -> World {
 fn until_ten() -> i64 {
     let now = app::system_clock()();
     let ten = now.date_naive().and_hms_opt(10, 0, 0).unwrap().and_utc();
-    let next = if ten < now { ten + TimeDelta::days(1) } else { ten };
+    let next = if ten < now {
+        ten + TimeDelta::days(1)
+    } else {
+        ten
+    };
     (next - now).num_milliseconds()
 }
 
