@@ -148,6 +148,7 @@ pub async fn upsert_batch(
                     IS DISTINCT FROM coalesce(excluded.recipient_key, excluded.recipient_phone_key) THEN NULL ELSE known.hand END,
             association_outcome = CASE WHEN excluded.erased_at IS NULL THEN known.association_outcome ELSE 'erased' END,
             decision = CASE WHEN excluded.erased_at IS NULL THEN known.decision END,
+            link_refused_by = CASE WHEN excluded.erased_at IS NULL THEN known.link_refused_by END,
             -- What was refused is no longer wanted, and what is wanted is there.
             failure_reason = CASE WHEN excluded.desired_hash = known.applied_hash OR excluded.erased_at IS NOT NULL THEN NULL ELSE known.failure_reason END,
             failure_field = CASE WHEN excluded.desired_hash = known.applied_hash OR excluded.erased_at IS NOT NULL THEN NULL ELSE known.failure_field END,

@@ -131,7 +131,7 @@ pub async fn forget_records(conn: &mut Conn, scope: PortalScope) -> Result<(), E
             former_contacts = CASE WHEN contact_id IS NULL THEN former_contacts
                 ELSE array_append(array_remove(former_contacts, contact_id), contact_id) END,
             association_outcome = NULL, contact_id = NULL, company_ids = '{}', deal_ids = '{}', decision = NULL,
-            links_of_another = false, hand = NULL
+            link_refused_by = NULL, links_of_another = false, hand = NULL
          WHERE hub_id = $1 AND record_id IS NOT NULL",
         scope.hub_id().0
     )

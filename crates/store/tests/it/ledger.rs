@@ -452,6 +452,51 @@ async fn a_refused_link_waits_for_the_next_run() {
     assert_eq!(associations::count_due(&mut tx, portal).await.unwrap(), 0);
 }
 
+#[tokio::test]
+async fn a_refused_link_is_no_failure_once_what_was_decided_is_forgotten() {
+    use store::associations;
+    let world = world().await;
+    let portal = world.portal(1, "UTC").await;
+    let run = RunId(uuid::Uuid::now_v7());
+    let rows = [gift("txn_1", 5, &[]), gift("txn_2", 5, &[])];
+    world.store(portal, &rows).await;
+    let mut tx = world.db.begin(portal).await.unwrap();
+    let all = [written(77, &rows[0]), written(78, &rows[1])];
+    transactions::save_written(&mut tx, portal, run, &all, now())
+        .await
+        .unwrap();
+    let mut decision = linked(run);
+    decision.refusals = vec!["the deal has too many".into()];
+    let refused = rows.each_ref().map(|row| decided(row, decision.clone()));
+    associations::save(&mut tx, portal, run, &refused)
+        .await
+        .unwrap();
+    let failures = async |tx: &mut store::Tx| {
+        let all = domain::failure::Selection::default();
+        let groups = store::failures::list_groups(tx, portal, 10).await.unwrap();
+        let rows = store::failures::list(tx, portal, &all, None, 10)
+            .await
+            .unwrap();
+        (groups.len(), rows.len())
+    };
+    assert_eq!(failures(&mut tx).await, (1, 2));
+    // The first one goes to somebody now whose data was erased.
+    let mut row = rows[0].clone().erased();
+    row.updated_at += TimeDelta::minutes(1);
+    let row = store::transactions::LedgerRow {
+        transaction: &row,
+        desired_hash: hash(&row),
+        is_erased: true,
+    };
+    transactions::upsert_batch(&mut tx, portal, &[row], now())
+        .await
+        .unwrap();
+    assert_eq!(failures(&mut tx).await, (1, 1));
+    // The object is a new one, and with the records of the old one go their links.
+    transactions::forget_records(&mut tx, portal).await.unwrap();
+    assert_eq!(failures(&mut tx).await, (0, 0));
+}
+
 fn decided(
     gift: &domain::Transaction,
     decision: domain::association::Decision,
