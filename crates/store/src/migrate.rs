@@ -9,7 +9,7 @@ static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
 /// What the app's role may do with each table; append-only ones have no UPDATE. From the ledger and the history it may take
 /// rows away only while their portal is being erased: policies hold that (migration `…28000004`).
-const RIGHTS: &[(&str, &str)] = &[
+pub(crate) const RIGHTS: &[(&str, &str)] = &[
     ("organizations", "SELECT, INSERT, UPDATE"),
     ("setup_links", "SELECT, INSERT, UPDATE"),
     ("install_states", "SELECT, INSERT, DELETE"),

@@ -68,6 +68,11 @@ fn with_database(url: &str, name: &str) -> String {
     options.database(name).to_url_lossy().to_string()
 }
 
+/// Each table, and what the app's role may do with it.
+pub fn rights() -> &'static [(&'static str, &'static str)] {
+    migrate::RIGHTS
+}
+
 fn kept_name(name: &str) -> String {
     format!("kept_{name}_{}", migrate::fingerprint())
 }
