@@ -128,3 +128,86 @@ async fn open_transactions(owner: &mut PgConnection) -> i64 {
     .await
     .unwrap()
 }
+
+/// How a turn on the connection ends.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    Committed,
+    /// The caller is dropped with its transaction open.
+    Dropped,
+    /// A statement fails, and with it the transaction.
+    Aborted,
+    /// The caller goes away while the transaction begins, or while it waits for an answer.
+    Cancelled(usize),
+}
+
+#[tokio::test]
+async fn two_portals_in_turn_on_one_connection_see_only_their_own() {
+    const TURNS: usize = 10_000;
+    let world = world().await;
+    let portals = [world.portal(1, "UTC").await, world.portal(2, "UTC").await];
+    for (portal, gifts) in portals.into_iter().zip(1..) {
+        let page: Vec<_> = (0..gifts)
+            .map(|n| gift(&format!("txn_{n}"), 1, &[]))
+            .collect();
+        world.store(portal, &page).await;
+    }
+    let db = store::Db::open(&world.scratch.app_url, 1).unwrap();
+    let (mut cancelled, mut begun) = (0, 0);
+    for n in 0..TURNS {
+        let portal = portals[n % 2];
+        let turn = match n % 7 {
+            0..=2 => Turn::Committed,
+            3 => Turn::Dropped,
+            4 => Turn::Aborted,
+            _ => Turn::Cancelled(n % 40),
+        };
+        let looks = async {
+            let mut tx = db.begin(portal).await.unwrap();
+            // Without a predicate: row-level security alone tells the portals apart.
+            let seen: Vec<(i64, i64)> =
+                sqlx::query_as("SELECT hub_id, count(*) FROM transactions GROUP BY hub_id")
+                    .fetch_all(&mut *tx)
+                    .await
+                    .unwrap();
+            let own = portal.hub_id().0;
+            assert_eq!(seen, [(own, own)], "turn {n}");
+            tx
+        };
+        match turn {
+            Turn::Committed => looks.await.commit().await.unwrap(),
+            Turn::Dropped => drop(looks.await),
+            Turn::Aborted => {
+                let mut tx = looks.await;
+                let failed = sqlx::query("SELECT 1 / 0").execute(&mut *tx).await;
+                assert!(failed.is_err());
+            }
+            Turn::Cancelled(patience) => {
+                let goes_away = async {
+                    for _ in 0..patience {
+                        tokio::task::yield_now().await;
+                        std::thread::sleep(std::time::Duration::from_micros(10));
+                    }
+                };
+                tokio::select! {
+                    biased;
+                    tx = looks => {
+                        begun += 1;
+                        drop(tx);
+                    }
+                    () = goes_away => cancelled += 1,
+                }
+            }
+        }
+        if n % 5 == 0 {
+            // Of no portal: what the one before has left on the connection would show.
+            let mut conn = db.unscoped().await.unwrap();
+            let seen: i64 = sqlx::query_scalar("SELECT count(*) FROM transactions")
+                .fetch_one(&mut *conn)
+                .await
+                .unwrap();
+            assert_eq!(seen, 0, "after turn {n}");
+        }
+    }
+    assert!(cancelled > 100, "{cancelled} went away, {begun} did not");
+}
