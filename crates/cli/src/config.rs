@@ -81,6 +81,7 @@ impl Config {
             );
         }
         let public_url = parsed("PUBLIC_URL", url("http://localhost:3000"))?;
+        without_password("PUBLIC_URL", &public_url)?;
         encrypted("PUBLIC_URL", &public_url)?;
         let hubspot_api_url = parsed("HUBSPOT_API_URL", url("https://api.hubapi.com"))?;
         let hubspot_authorize_url = parsed(
@@ -88,6 +89,9 @@ impl Config {
             url("https://app.hubspot.com/oauth/authorize"),
         )?;
         let thnks_api_url = parsed("THNKS_API_URL", url("https://api.thnks.com"))?;
+        without_password("HUBSPOT_API_URL", &hubspot_api_url)?;
+        without_password("HUBSPOT_AUTHORIZE_URL", &hubspot_authorize_url)?;
+        without_password("THNKS_API_URL", &thnks_api_url)?;
         if public_url.scheme() == "https" {
             // In a production that browsers reach over https, tokens and keys leave over https as well.
             encrypted("HUBSPOT_API_URL", &hubspot_api_url)?;
@@ -133,6 +137,14 @@ impl Config {
             mail: mail()?,
         })
     }
+}
+
+/// Refuses an address that holds a password: addresses are repeated in logs, links and messages.
+fn without_password(name: &str, url: &Url) -> Result<()> {
+    if !url.username().is_empty() || url.password().is_some() {
+        bail!("{name} holds a user's name or a password: take it out of the address");
+    }
+    Ok(())
 }
 
 /// Refuses an address that sends what is secret in the clear: http is for this machine alone.
