@@ -54,6 +54,16 @@ async fn see_all(conn: &mut PgConnection, tables: &[String]) {
         .expect("the owner sees all");
 }
 
+async fn tables(conn: &mut PgConnection) -> Vec<String> {
+    sqlx::query_scalar(
+        "SELECT relname::text FROM pg_class
+         WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> '_sqlx_migrations'",
+    )
+    .fetch_all(conn)
+    .await
+    .expect("the tables")
+}
+
 fn variable(name: &str) -> String {
     #[expect(
         clippy::disallowed_methods,
@@ -416,16 +426,31 @@ impl ScratchDatabase {
             .expect("the rows of a table")
     }
 
+    /// Everything in every column of every table, of all portals, as text: by `table.column`, one value a line, bytes in
+    /// hexadecimal. For moments nobody else may use a table.
+    pub async fn dump(&self) -> BTreeMap<String, String> {
+        let mut owner = self.owner().await;
+        let mut dump = BTreeMap::new();
+        for table in tables(&mut owner).await {
+            let mut tx = owner.begin().await.expect("a transaction");
+            see_all(&mut tx, std::slice::from_ref(&table)).await;
+            let sql = format!(
+                "SELECT '{table}.' || key, string_agg(value, E'\\n')
+                 FROM {table} AS t, jsonb_each_text(to_jsonb(t)) WHERE value IS NOT NULL GROUP BY key"
+            );
+            let columns: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(sql))
+                .fetch_all(&mut *tx)
+                .await
+                .expect("the columns of a table");
+            dump.extend(columns);
+        }
+        dump
+    }
+
     /// Of every row of every table. Nobody may be writing.
     pub async fn digest(&self) -> Digest {
         let mut owner = self.owner().await;
-        let tables: Vec<String> = sqlx::query_scalar(
-            "SELECT relname::text FROM pg_class
-             WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> '_sqlx_migrations'",
-        )
-        .fetch_all(&mut owner)
-        .await
-        .expect("the tables");
+        let tables = tables(&mut owner).await;
         let fingerprints: Vec<String> = tables
             .iter()
             .map(|table| {
