@@ -37,14 +37,14 @@ ALTER TABLE connections NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE thnks_connections NO FORCE ROW LEVEL SECURITY;
 ALTER TABLE notice_settings NO FORCE ROW LEVEL SECURITY;
 INSERT INTO key_uses (hub_id, key_id)
-SELECT DISTINCT hub_id, convert_from(substring(sealed FROM 3 FOR get_byte(sealed, 1)), 'UTF8')
+SELECT DISTINCT hub_id, encode(substring(sealed FROM 3 FOR get_byte(sealed, 1)), 'escape')
 FROM (
     SELECT hub_id, unnest(ARRAY[access_token, refresh_token]) AS sealed FROM connections
     UNION ALL SELECT hub_id, api_key FROM thnks_connections
     UNION ALL SELECT hub_id, erasure_key FROM portals
     UNION ALL SELECT hub_id, unnest(ARRAY[webhook_secret, former_secret]) FROM notice_settings
 ) AS secrets
-WHERE sealed IS NOT NULL;
+WHERE octet_length(sealed) > 2;
 ALTER TABLE portals FORCE ROW LEVEL SECURITY;
 ALTER TABLE connections FORCE ROW LEVEL SECURITY;
 ALTER TABLE thnks_connections FORCE ROW LEVEL SECURITY;

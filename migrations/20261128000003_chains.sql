@@ -49,16 +49,21 @@ $$;
 DO $$
 DECLARE
     act audit;
-    head chain_heads;
+    previous audit;
 BEGIN
     ALTER TABLE audit NO FORCE ROW LEVEL SECURITY;
     FOR act IN SELECT * FROM audit ORDER BY hub_id, seq LOOP
-        head := take_head(act.hub_id, 'acts');
-        act.number := head.number + 1;
-        act.hash := act_hash(head.hash, act);
+        IF previous.hub_id IS DISTINCT FROM act.hub_id THEN
+            previous.number := 0;
+            previous.hash := '';
+        END IF;
+        act.number := previous.number + 1;
+        act.hash := act_hash(previous.hash, act);
         UPDATE audit SET number = act.number, hash = act.hash WHERE hub_id = act.hub_id AND seq = act.seq;
-        UPDATE chain_heads SET number = act.number, hash = act.hash WHERE hub_id = act.hub_id AND chain = 'acts';
+        previous := act;
     END LOOP;
+    INSERT INTO chain_heads (hub_id, chain, number, hash)
+    SELECT DISTINCT ON (hub_id) hub_id, 'acts', number, hash FROM audit ORDER BY hub_id, number DESC;
     ALTER TABLE audit FORCE ROW LEVEL SECURITY;
 END
 $$;

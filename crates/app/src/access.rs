@@ -236,7 +236,7 @@ async fn store_refreshed(
     let kept = connections::save_refreshed(&mut tx, scope, connection.generation, &row).await?;
     tx.commit().await.map_err(store::Error::from)?;
     if !kept {
-        tracing::warn!(portal.id = %scope.hub_id(), "tokens were refreshed while a new install stored others");
+        give_back(app, scope, next_refresh).await?;
     }
     // By itself: others take the schedule's row and the connection's in another order, and nothing depends on it.
     let noted = async {
@@ -245,6 +245,18 @@ async fn store_refreshed(
     };
     if let Err(error) = noted.await {
         tracing::warn!(portal.id = %scope.hub_id(), %error, "that tokens were renewed could not be noted");
+    }
+    Ok(())
+}
+
+/// What was refreshed while the connection ended, or another one came. Of one that ended nobody else can tell HubSpot.
+async fn give_back(app: &App, scope: PortalScope, refresh: &SecretString) -> Result<(), Error> {
+    tracing::warn!(portal.id = %scope.hub_id(), "tokens were refreshed while the connection ended or another one came");
+    let mut tx = app.db.begin(scope).await?;
+    let has_other = connections::find(&mut tx, scope).await?.is_some();
+    drop(tx);
+    if !has_other && let Err(error) = app.hubspot.revoke(refresh).await {
+        tracing::error!(portal.id = %scope.hub_id(), %error, "a grant that nobody holds could not be revoked");
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::TimeDelta;
 use domain::UserId;
 use serde_json::json;
 pub use store::audit::{Entry, Filter};
@@ -13,6 +14,9 @@ use crate::{App, Error, PortalScope};
 pub const PAGE: i64 = 50;
 /// Acts that an export reads at a time.
 const STRIDE: i64 = 1_000;
+
+/// Between two lines about the same refusal.
+const REFUSALS_APART: TimeDelta = TimeDelta::minutes(1);
 
 /// A page of the trail, and what it can be narrowed to.
 #[derive(Debug, Clone, Default)]
@@ -62,11 +66,21 @@ async fn people(tx: &mut store::Tx, scope: PortalScope) -> Result<People, Error>
         .collect())
 }
 
-/// Notes that a member asked for what only owners may do, by the route's pattern.
+/// Notes that a member asked for what only owners may do, by the route's pattern: once a minute, however often they ask.
 pub async fn note_refused(app: &App, session: &Session, route: &str) -> Result<(), Error> {
     let (scope, actor) = (*session.scope(), session.actor());
     let detail = json!({"route": route});
     let mut tx = app.db.begin(scope).await?;
+    let lately = Filter {
+        actor: Some(actor.clone()),
+        action: Some("act.refused".to_owned()),
+        from: Some(app.now() - REFUSALS_APART),
+        until: None,
+    };
+    let known = store::audit::list(&mut tx, scope, &lately, None, PAGE).await?;
+    if known.iter().any(|entry| entry.detail == detail) {
+        return Ok(());
+    }
     store::audit::insert(&mut tx, scope, &actor, "act.refused", &detail, app.now()).await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(())

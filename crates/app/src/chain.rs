@@ -49,7 +49,11 @@ impl FromStr for Head {
         };
         let hash: Option<Vec<u8>> = hash.as_bytes().chunks(2).map(byte).collect();
         Ok(Self {
-            number: number.parse().map_err(|_| HeadError)?,
+            number: number
+                .parse()
+                .ok()
+                .filter(|number| *number > 0)
+                .ok_or(HeadError)?,
             hash: hash.filter(|hash| hash.len() == 32).ok_or(HeadError)?,
         })
     }
@@ -116,11 +120,19 @@ pub async fn verify(app: &App, scope: PortalScope, noted: Option<&Head>) -> Resu
     let hub_id = scope.hub_id();
     let first = hub_id.to_string();
     let acts = verify_acts(chains::acts(&mut tx, scope), Some(&first), noted).await?;
-    let writes = verify_writes(chains::writes(&mut tx, scope), &first).await?;
+    let portal = store::portals::find(&mut tx, scope).await?;
+    let portal = portal.ok_or(Error::NotConnected)?;
+    let writes = if portal.erasing_at.is_some() {
+        // They are going, table by table; the last act tells where they ended.
+        Chain::default()
+    } else {
+        let writes = verify_writes(chains::writes(&mut tx, scope), &first).await?;
+        ends_at(writes, &of_writes)
+    };
     Ok(Verdict {
         hub_id,
         acts: ends_at(acts, &of_acts),
-        writes: ends_at(writes, &of_writes),
+        writes,
     })
 }
 

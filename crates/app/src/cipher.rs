@@ -24,7 +24,7 @@ use crate::Error;
 /// Sealed with one of the operator's keys.
 const BY_OPERATOR: u8 = 1;
 /// Sealed with a portal's key.
-const BY_PORTAL: u8 = 2;
+const BY_PORTAL: u8 = store::Sealed::BY_PORTAL;
 const KEY_LEN: usize = 32;
 
 /// The operator's keys (`ENCRYPTION_KEYS`): the first seals, all open.
@@ -185,6 +185,18 @@ impl KeyRing {
             own,
             ring: Arc::clone(self),
         })
+    }
+
+    /// Whether a portal's secret opens that was sealed before the portal had a key.
+    pub(crate) fn opens_as_before(&self, hub_id: HubId, secret: Secret, sealed: &Sealed) -> bool {
+        let (table, column) = secret.column();
+        let place = Place {
+            table,
+            column,
+            hub_id: hub_id.0,
+            row: &hub_id.to_string(),
+        };
+        self.open(place, sealed).is_ok()
     }
 
     /// The same portal's key wrapped with the first of the ring; `None` when it is already.

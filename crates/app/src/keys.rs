@@ -79,9 +79,10 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether everything opens and no key is missing that something hangs on.
+    /// Whether everything opens and no key is missing that a secret hangs on.
     pub fn is_well(&self) -> bool {
-        let is_missing = |key: &KeyState| key.place.is_none() && !is_unused(&key.uses);
+        let is_missing =
+            |key: &KeyState| key.place.is_none() && key.uses.portals + key.uses.organizations > 0;
         self.unreadable.is_empty() && !self.keys.iter().any(is_missing)
     }
 }
@@ -121,6 +122,11 @@ pub async fn check(app: &App) -> Result<(), Unfit> {
 /// Whether the key of this name is the one that was used under it; one that was never used is noted.
 async fn is_right(app: &App, conn: &mut store::Conn, key_id: &str) -> Result<bool, Unfit> {
     if operator_keys::find_check(conn, key_id).await?.is_none() {
+        if let Some(scope) = operator_keys::find_portal_of(conn, key_id).await?
+            && !opens_portal(app, scope, key_id).await?
+        {
+            return Ok(false);
+        }
         for (id, sealed) in operator_keys::list_organizations(conn).await? {
             // What was sealed before keys were noted tells as well.
             let row = id.to_string();
@@ -144,6 +150,22 @@ async fn is_right(app: &App, conn: &mut store::Conn, key_id: &str) -> Result<boo
     };
     let opened = app.keys.open(known_place(key_id), &sealed);
     Ok(opened.is_ok_and(|text| text.expose_secret() == KNOWN))
+}
+
+/// Whether what hangs on the key opens with it, of one portal.
+async fn opens_portal(app: &App, scope: PortalScope, key_id: &str) -> Result<bool, Error> {
+    let mut tx = app.db.begin(scope).await?;
+    if let Some(known) = portal_keys::find(&mut tx, scope).await?
+        && known.wrapped.key_id() == Some(key_id)
+    {
+        return Ok(app.keys.unwrap(scope.hub_id(), &known).is_ok());
+    }
+    let secrets = portal_keys::list_secrets(&mut tx, scope).await?;
+    let of_key = secrets
+        .iter()
+        .find(|(_, sealed)| sealed.key_id() == Some(key_id));
+    Ok(of_key
+        .is_none_or(|(secret, sealed)| app.keys.opens_as_before(scope.hub_id(), *secret, sealed)))
 }
 
 /// Opens everything that is sealed, for the operator: after a restore, before a key is taken out.
@@ -183,6 +205,9 @@ pub async fn inspect(app: &App) -> Result<Report, Error> {
 async fn inspect_portal(app: &App, scope: PortalScope, report: &mut Report) -> Result<(), Error> {
     let hub_id = scope.hub_id();
     let mut tx = app.db.begin(scope).await?;
+    if is_being_erased(&mut tx, scope).await? {
+        return Ok(());
+    }
     let secrets = portal_keys::list_secrets(&mut tx, scope).await?;
     let key = match of_portal(app, &mut tx, scope).await {
         Ok(key) => key,
@@ -233,10 +258,6 @@ async fn states(app: &App) -> Result<Vec<KeyState>, Error> {
     Ok(states)
 }
 
-fn is_unused(uses: &KeyUse) -> bool {
-    uses.portals + uses.organizations + uses.setup_links == 0
-}
-
 /// Moves everything to the first key: wraps portals' keys and seals organizations' anew, and seals with portals' keys what was
 /// sealed before they had one. One short transaction a portal; where it is interrupted, the next call goes on.
 pub async fn rotate(app: &App) -> Result<Rotated, Error> {
@@ -244,9 +265,7 @@ pub async fn rotate(app: &App) -> Result<Rotated, Error> {
     let mut after = None;
     loop {
         let mut conn = app.db.unscoped().await?;
-        let first = app.keys.first_id();
-        let portals =
-            operator_keys::list_portals_on_others(&mut conn, first, after, LISTED).await?;
+        let portals = operator_keys::list_portals(&mut conn, after, LISTED).await?;
         drop(conn);
         let Some(last) = portals.last() else {
             break;
@@ -254,7 +273,7 @@ pub async fn rotate(app: &App) -> Result<Rotated, Error> {
         after = Some(*last);
         for scope in portals {
             match rotate_portal(app, scope).await {
-                Ok(()) => rotated.portals += 1,
+                Ok(has_changed) => rotated.portals += usize::from(has_changed),
                 Err(Error::Unsealable { table, column }) => {
                     let hub_id = scope.hub_id();
                     rotated
@@ -289,30 +308,71 @@ pub async fn rotate(app: &App) -> Result<Rotated, Error> {
     Ok(rotated)
 }
 
-async fn rotate_portal(app: &App, scope: PortalScope) -> Result<(), Error> {
+/// Whether anything had to be moved.
+async fn rotate_portal(app: &App, scope: PortalScope) -> Result<bool, Error> {
     let now = app.now();
     let mut tx = app.db.begin(scope).await?;
     store::runs::lock(&mut tx, scope).await?;
+    if is_being_erased(&mut tx, scope).await? {
+        return Ok(false);
+    }
     let key = of_portal(app, &mut tx, scope).await?;
+    let mut has_changed = false;
     if let Some(known) = portal_keys::find(&mut tx, scope).await?
         && let Some(wrapped) = app.keys.rewrap(scope.hub_id(), &known)?
     {
         portal_keys::rewrap(&mut tx, scope, &known.wrapped, &wrapped).await?;
+        has_changed = true;
     }
     for (secret, sealed) in portal_keys::list_secrets(&mut tx, scope).await? {
         if let Some(renewed) = key.renew(secret, &sealed)? {
-            portal_keys::save_secret(&mut tx, scope, secret, &renewed).await?;
+            portal_keys::save_secret(&mut tx, scope, secret, &sealed, &renewed).await?;
+            has_changed = true;
         }
     }
-    let first = app.keys.first_id();
-    portal_keys::save_use(&mut tx, scope, first).await?;
-    let detail = json!({"key": first});
+    if has_changed {
+        let first = app.keys.first_id();
+        portal_keys::save_use(&mut tx, scope, first).await?;
+        let detail = json!({"key": first});
+        store::audit::insert(&mut tx, scope, "operator", "key.rotate", &detail, now).await?;
+        tx.commit().await.map_err(store::Error::from)?;
+    }
+    Ok(has_changed)
+}
+
+async fn is_being_erased(tx: &mut Tx, scope: PortalScope) -> Result<bool, store::Error> {
+    let portal = store::portals::find(tx, scope).await?;
+    Ok(portal.is_none_or(|portal| portal.erasing_at.is_some()))
+}
+
+/// Gives the portal another key and seals with it what is left of its secrets: whoever has the old one reads nothing that is
+/// entered from now on. The portal has no connection, whose tokens somebody might be refreshing.
+pub(crate) async fn replace(app: &App, scope: PortalScope) -> Result<(), Error> {
+    let now = app.now();
+    let mut tx = app.db.begin(scope).await?;
+    store::runs::lock(&mut tx, scope).await?;
+    if is_being_erased(&mut tx, scope).await? {
+        return Ok(());
+    }
+    let old = of_portal(app, &mut tx, scope).await?;
+    let secrets = portal_keys::list_secrets(&mut tx, scope).await?;
+    let wrapped = app.keys.new_portal_key(scope.hub_id());
+    let new = app.keys.unwrap(scope.hub_id(), &wrapped)?;
+    portal_keys::replace(&mut tx, scope, &wrapped, now).await?;
+    for (secret, sealed) in secrets {
+        let text = old.open(secret, &sealed)?;
+        let renewed = new.seal(secret, &text);
+        portal_keys::save_secret(&mut tx, scope, secret, &sealed, &renewed).await?;
+    }
+    portal_keys::save_use(&mut tx, scope, app.keys.first_id()).await?;
+    let detail = json!({"key": app.keys.first_id(), "replaced": true});
     store::audit::insert(&mut tx, scope, "operator", "key.rotate", &detail, now).await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(())
 }
 
-/// The portal's key; made when it has none. The portal must be stored.
+/// The portal's key; made when it has none. The portal must be stored. One that is missing, although something was sealed with
+/// it, is not made anew: a backup that was restored without keys waits for them.
 pub(crate) async fn of_portal(
     app: &App,
     tx: &mut Tx,
@@ -322,10 +382,20 @@ pub(crate) async fn of_portal(
     if let Some(known) = portal_keys::find(tx, scope).await? {
         return app.keys.unwrap(hub_id, &known);
     }
+    let missing = Error::Unsealable {
+        table: "portal_keys",
+        column: "wrapped",
+    };
+    let secrets = portal_keys::list_secrets(tx, scope).await?;
+    if secrets.iter().any(|(_, sealed)| sealed.is_by_portal()) {
+        return Err(missing);
+    }
     let new = app.keys.new_portal_key(hub_id);
     portal_keys::insert(tx, scope, &new, app.keys.first_id(), app.now()).await?;
-    let known = portal_keys::find(tx, scope).await?;
-    app.keys.unwrap(hub_id, &known.unwrap_or(new))
+    match portal_keys::find(tx, scope).await? {
+        Some(known) => app.keys.unwrap(hub_id, &known),
+        None => Err(missing),
+    }
 }
 
 fn known_place(key_id: &str) -> Place<'_> {

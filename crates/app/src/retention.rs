@@ -11,12 +11,12 @@ use store::retention::{self, Begun};
 
 use crate::{App, Error, chain};
 
-/// Portals that one call takes up.
-const PORTALS: i64 = 5;
+/// Portals that one call takes up: more than fail at a time.
+const PORTALS: i64 = 100;
 /// Rows of one transaction: short enough to keep nobody waiting.
 const STRIDE: i64 = 2_000;
 /// Transactions of a portal in one call; the next goes on.
-const STRIDES: usize = 20;
+const STRIDES: usize = 10;
 
 /// Goes on erasing the portals whose time is over; returns whether there is more to do at once. Any number of processes may
 /// call it, and may be stopped in it.

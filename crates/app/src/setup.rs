@@ -32,8 +32,8 @@ pub enum Setup {
     Needs(Vec<Need>),
 }
 
-/// Finds or makes the object and compares it with ours. One call when everything is as it should be. What HubSpot was asked
-/// to change is added to `changes`, however it ends.
+/// Finds or makes the object and compares it with ours. One call when everything is as it should be. What was changed in
+/// HubSpot is added to `changes`, however it ends.
 pub async fn prepare(
     portal: &hubspot::Portal,
     granted: &[String],
@@ -55,13 +55,13 @@ pub async fn prepare(
     let schema = match found {
         Some(schema) => schema,
         None if !may_write => return Ok(Setup::Needs(vec![object_missing()])),
-        None => {
-            changes.push("object".to_owned());
-            match create(portal).await? {
-                Ok(schema) => schema,
-                Err(need) => return Ok(Setup::Needs(vec![need])),
+        None => match create(portal).await? {
+            Ok(schema) => {
+                changes.push("object".to_owned());
+                schema
             }
-        }
+            Err(need) => return Ok(Setup::Needs(vec![need])),
+        },
     };
     let differences = hubspot::differences(&schema);
     let has_new_properties = differences
@@ -142,15 +142,13 @@ async fn repair(
             _ => None,
         })
         .collect();
-    changes.extend(
-        missing
-            .iter()
-            .map(|property| format!("property {}", property.name)),
-    );
     for fault in portal.create_properties(schema, &missing).await?.refused {
         let names: BTreeSet<String> = fault.context.values().flatten().cloned().collect();
         refused.extend(names.into_iter().map(|name| (name, fault.message.clone())));
     }
+    let made = missing.iter().map(|property| property.name);
+    let made = made.filter(|name| !refused.iter().any(|(refused, _)| refused == name));
+    changes.extend(made.map(|name| format!("property {name}")));
     for difference in differences {
         match (difference.repair(), difference) {
             (Repair::AddOptions, Difference::MissingOptions { property, .. }) => {
@@ -159,13 +157,13 @@ async fn repair(
                     .iter()
                     .find(|held| held.name == property.name)
                 {
-                    changes.push(format!("options of {}", property.name));
                     portal.add_options(schema, held, property).await?;
+                    changes.push(format!("options of {}", property.name));
                 }
             }
             (Repair::AllowAssociation, Difference::NotAssociated { to }) => {
-                changes.push(format!("association with {}", object_label(to)));
                 portal.allow_association(schema, to).await?;
+                changes.push(format!("association with {}", object_label(to)));
             }
             _ => {}
         }

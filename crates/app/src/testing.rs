@@ -84,6 +84,17 @@ pub async fn seal_as_before(app: &App, scope: PortalScope) -> Result<Vec<(Secret
         .collect()
 }
 
+/// Whether the portal's own key has sealed every secret of it.
+pub async fn all_by_portal(app: &App, scope: PortalScope) -> bool {
+    let secrets = async {
+        let mut tx = app.db.begin(scope).await?;
+        store::portal_keys::list_secrets(&mut tx, scope).await
+    };
+    secrets
+        .await
+        .is_ok_and(|secrets| secrets.iter().all(|(_, sealed)| sealed.is_by_portal()))
+}
+
 /// The name of the portal's key; made when it has none.
 pub async fn portal_key_id(app: &App, scope: PortalScope) -> Result<String, Error> {
     let mut tx = app.db.begin(scope).await?;

@@ -43,8 +43,9 @@ pub struct Grant<'a> {
 /// Stores a grant from an install or a sign-in; the generation grows, so that a refresh under way is void.
 pub async fn upsert(conn: &mut Conn, scope: PortalScope, grant: &Grant<'_>) -> Result<(), Error> {
     sqlx::query!(
-        "INSERT INTO connections AS known (hub_id, access_token, refresh_token, refresh_at, expires_at, scopes)
-         VALUES ($1, $2, $3, $4, $5, $6)
+        // A connection that comes after another one that ended has no generation of that one's.
+        "INSERT INTO connections AS known (hub_id, access_token, refresh_token, refresh_at, expires_at, scopes, generation)
+         VALUES ($1, $2, $3, $4, $5, $6, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
          ON CONFLICT (hub_id) DO UPDATE SET
             access_token = excluded.access_token, refresh_token = excluded.refresh_token,
             refresh_at = excluded.refresh_at, expires_at = excluded.expires_at, scopes = excluded.scopes,

@@ -50,6 +50,14 @@ pub use scope::PortalScope;
 pub struct Sealed(pub Vec<u8>);
 
 impl Sealed {
+    /// The version of what is sealed with a portal's own key.
+    pub const BY_PORTAL: u8 = 2;
+
+    /// Whether a portal's own key sealed it.
+    pub fn is_by_portal(&self) -> bool {
+        self.0.first() == Some(&Self::BY_PORTAL)
+    }
+
     /// The name of the key that sealed it, which stands in the bytes (`app::cipher` has their layout).
     pub fn key_id(&self) -> Option<&str> {
         let id_len = usize::from(*self.0.get(1)?);

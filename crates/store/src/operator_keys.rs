@@ -28,8 +28,9 @@ pub async fn list_uses(conn: &mut Conn, now: DateTime<Utc>) -> Result<Vec<KeyUse
          FROM (
             SELECT key_id, count(*) AS portals, 0 AS organizations, 0 AS setup_links FROM key_uses GROUP BY 1
             UNION ALL
-            SELECT convert_from(substring(api_key FROM 3 FOR get_byte(api_key, 1)), 'UTF8'), 0, count(*), 0
-            FROM organizations GROUP BY 1
+            -- What is no sealed value hangs on no key; `keys check` names it.
+            SELECT encode(substring(api_key FROM 3 FOR get_byte(api_key, 1)), 'escape'), 0, count(*), 0
+            FROM organizations WHERE octet_length(api_key) > 2 GROUP BY 1
             UNION ALL
             SELECT signed_by, 0, 0, count(*) FROM setup_links
             WHERE signed_by IS NOT NULL AND expires_at > $1 AND used_at IS NULL AND revoked_at IS NULL GROUP BY 1
@@ -40,24 +41,6 @@ pub async fn list_uses(conn: &mut Conn, now: DateTime<Utc>) -> Result<Vec<KeyUse
     .fetch_all(conn)
     .await?;
     Ok(uses)
-}
-
-/// Up to `limit` portals of which something hangs on another key than `key_id`, those after `after`, in order.
-pub async fn list_portals_on_others(
-    conn: &mut Conn,
-    key_id: &str,
-    after: Option<PortalScope>,
-    limit: i64,
-) -> Result<Vec<PortalScope>, Error> {
-    let hub_ids = sqlx::query_scalar!(
-        "SELECT DISTINCT hub_id FROM key_uses WHERE key_id <> $1 AND hub_id > coalesce($2::bigint, 0) ORDER BY hub_id LIMIT $3",
-        key_id,
-        after.map(|scope| scope.hub_id().0),
-        limit
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(scopes(hub_ids))
 }
 
 /// Up to `limit` portals that have secrets, those after `after`, in order.
@@ -79,6 +62,17 @@ pub async fn list_portals(
 fn scopes(hub_ids: Vec<i64>) -> Vec<PortalScope> {
     let scope = |hub_id| PortalScope::new(HubId(hub_id));
     hub_ids.into_iter().map(scope).collect()
+}
+
+/// A portal that hangs on this key, if there is one.
+pub async fn find_portal_of(conn: &mut Conn, key_id: &str) -> Result<Option<PortalScope>, Error> {
+    let hub_id = sqlx::query_scalar!(
+        "SELECT hub_id FROM key_uses WHERE key_id = $1 ORDER BY hub_id LIMIT 1",
+        key_id
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(hub_id.map(|hub_id| PortalScope::new(HubId(hub_id))))
 }
 
 /// All organizations' sealed Thnks keys.

@@ -69,7 +69,8 @@ pub async fn find(conn: &mut Conn, scope: PortalScope) -> Result<Option<WrappedK
     }))
 }
 
-/// Stores the portal's first key, unless another process was quicker: then that one's holds.
+/// Stores the portal's first key, unless another process was quicker: then that one's holds. A portal that is being erased gets
+/// none.
 pub async fn insert(
     conn: &mut Conn,
     scope: PortalScope,
@@ -79,7 +80,8 @@ pub async fn insert(
 ) -> Result<(), Error> {
     sqlx::query!(
         "WITH made AS (
-            INSERT INTO portal_keys (hub_id, key_id, wrapped, made_at) VALUES ($1, $2, $3, $4)
+            INSERT INTO portal_keys (hub_id, key_id, wrapped, made_at)
+            SELECT $1, $2, $3, $4 FROM portals WHERE hub_id = $1 AND erasing_at IS NULL
             ON CONFLICT DO NOTHING RETURNING hub_id)
          INSERT INTO key_uses (hub_id, key_id) SELECT hub_id, $5 FROM made ON CONFLICT DO NOTHING",
         scope.hub_id().0,
@@ -87,6 +89,25 @@ pub async fn insert(
         key.wrapped.0,
         now,
         wrapped_by
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Puts another key in the place of the portal's.
+pub async fn replace(
+    conn: &mut Conn,
+    scope: PortalScope,
+    key: &WrappedKey,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE portal_keys SET key_id = $2, wrapped = $3, made_at = $4 WHERE hub_id = $1",
+        scope.hub_id().0,
+        key.id,
+        key.wrapped.0,
+        now
     )
     .execute(conn)
     .await?;
@@ -125,7 +146,7 @@ pub async fn save_use(conn: &mut Conn, scope: PortalScope, key_id: &str) -> Resu
     Ok(())
 }
 
-/// Everything that is sealed of the portal. Rows are locked until the transaction ends.
+/// Everything that is sealed of the portal. Who means to change it holds the portal's lock.
 pub async fn list_secrets(
     conn: &mut Conn,
     scope: PortalScope,
@@ -134,7 +155,7 @@ pub async fn list_secrets(
     for secret in Secret::ALL {
         let (table, column) = secret.column();
         let sealed: Option<Option<Vec<u8>>> = sqlx::query_scalar(AssertSqlSafe(format!(
-            "SELECT {column} FROM {table} WHERE hub_id = $1 FOR NO KEY UPDATE"
+            "SELECT {column} FROM {table} WHERE hub_id = $1"
         )))
         .bind(scope.hub_id().0)
         .fetch_optional(&mut *conn)
@@ -144,19 +165,21 @@ pub async fn list_secrets(
     Ok(secrets)
 }
 
-/// Stores a secret sealed anew.
+/// Stores a secret sealed anew, where it is still sealed as `from`: tokens may have been refreshed meanwhile.
 pub async fn save_secret(
     conn: &mut Conn,
     scope: PortalScope,
     secret: Secret,
-    sealed: &Sealed,
+    from: &Sealed,
+    to: &Sealed,
 ) -> Result<(), Error> {
     let (table, column) = secret.column();
     sqlx::query(AssertSqlSafe(format!(
-        "UPDATE {table} SET {column} = $2 WHERE hub_id = $1"
+        "UPDATE {table} SET {column} = $3 WHERE hub_id = $1 AND {column} = $2"
     )))
     .bind(scope.hub_id().0)
-    .bind(&sealed.0)
+    .bind(&from.0)
+    .bind(&to.0)
     .execute(conn)
     .await?;
     Ok(())

@@ -119,6 +119,8 @@ pub async fn finish(conn: &mut Conn, scope: PortalScope, now: DateTime<Utc>) -> 
     )
     .execute(&mut *conn)
     .await?;
+    // Whatever came while rows went.
+    crate::portal_keys::delete(conn, scope).await?;
     // Disconnected still, but nothing is left to erase.
     sqlx::query!(
         "UPDATE sync_schedule SET disconnected_at = NULL WHERE hub_id = $1",

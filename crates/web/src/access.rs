@@ -110,7 +110,9 @@ pub async fn admit(
         if !request.method().is_safe() {
             let path = request.extensions().get::<MatchedPath>();
             let path = path.map_or("", MatchedPath::as_str);
-            app::audit::note_refused(&gate.app, &session, path).await?;
+            if let Err(error) = app::audit::note_refused(&gate.app, &session, path).await {
+                tracing::warn!(portal.id = %session.hub_id, %error, "a refusal could not be put on record");
+            }
         }
         return Err(Error::OwnerNeeded);
     }

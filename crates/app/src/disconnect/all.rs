@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{self, MissedTickBehavior};
 
 use super::{TRIES, end, find, revoke};
-use crate::{App, Error};
+use crate::{App, Error, keys};
 
 /// Between two revocations: twenty a second, so that ten thousand portals take less than ten minutes.
 const PACE: Duration = Duration::from_millis(50);
@@ -26,7 +26,8 @@ pub struct Everybody {
 }
 
 /// Revokes the grant of every portal and ends its connection and its sessions. Where HubSpot does not answer the tokens stay,
-/// because only they can be revoked: call it again; it may be stopped at any moment. The app stays listed in HubSpot.
+/// because only they can be revoked: call it again; it may be stopped at any moment. Portals get new keys
+/// for what is entered from then on. The app stays listed in HubSpot.
 pub async fn disconnect_all(app: &App) -> Result<Everybody, Error> {
     note(app, &json!({"begins": true})).await?;
     let mut conn = app.db.unscoped().await?;
@@ -78,6 +79,7 @@ async fn end_one(app: &App, scope: PortalScope) -> Result<bool, Error> {
         revoke(app, scope, &connection).await?;
         let detail = json!({"hubspot_told": false, "revoked": true});
         if end(app, scope, Some(&connection), "operator", &detail).await? {
+            keys::replace(app, scope).await?;
             return Ok(true);
         }
     }

@@ -35,6 +35,8 @@ fn revoked(world: &World) -> BTreeSet<i64> {
 async fn every_grant_is_revoked_and_a_call_that_was_killed_goes_on() {
     let world = empty_world().await;
     connected(&world, 1_000..1_012).await;
+    let before = world.scratch.rows_of_all("portal_keys").await;
+    let before: Vec<_> = before.iter().map(|key| key["key_id"].clone()).collect();
     let app = world.app.clone();
     let killed = tokio::spawn(async move { disconnect_all(&app).await });
     while revoked(&world).len() < 4 {
@@ -47,6 +49,11 @@ async fn every_grant_is_revoked_and_a_call_that_was_killed_goes_on() {
     assert_eq!(rest.left, []);
     assert!((1..=9).contains(&rest.ended), "{rest:?}");
     assert_eq!(revoked(&world), (1_000..1_012).collect());
+    let keys = world.scratch.rows_of_all("portal_keys").await;
+    assert!(
+        keys.iter().all(|key| !before.contains(&key["key_id"])),
+        "a key is the old one"
+    );
     for table in ["connections", "sessions"] {
         assert_eq!(world.scratch.rows_of_all(table).await.len(), 0, "{table}");
     }

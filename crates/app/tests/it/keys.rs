@@ -136,7 +136,9 @@ async fn what_was_sealed_before_portals_had_keys_is_read_and_moved_too() {
         .unwrap();
     let mut tx = world.db.begin(scope()).await.unwrap();
     for (secret, sealed) in &sealed {
-        portal_keys::save_secret(&mut tx, scope(), *secret, sealed)
+        let known = portal_keys::list_secrets(&mut tx, scope()).await.unwrap();
+        let (_, from) = known.iter().find(|(one, _)| one == secret).unwrap();
+        portal_keys::save_secret(&mut tx, scope(), *secret, from, sealed)
             .await
             .unwrap();
     }
@@ -152,6 +154,11 @@ async fn what_was_sealed_before_portals_had_keys_is_read_and_moved_too() {
         report.is_well() && report.readable == 1 + sealed.len(),
         "{report:?}"
     );
+    // Also without another key: what the operator's sealed goes to the portal's.
+    let moved = keys::rotate(&world.app).await.unwrap();
+    assert_eq!((moved.portals, moved.organizations), (1, 0));
+    assert!(app::testing::all_by_portal(&world.app, scope()).await);
+    assert_eq!(keys::rotate(&world.app).await.unwrap().portals, 0);
     keys::rotate(&both).await.unwrap();
     let report = keys::inspect(&with_keys(&world, &[TWO])).await.unwrap();
     assert!(
@@ -241,5 +248,48 @@ async fn processes_that_meet_a_portal_without_a_key_agree_on_one() {
         ids.insert(maker.await.unwrap());
     }
     assert_eq!(ids.len(), 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_missing_is_not_made_anew_and_is_back_with_its_backup() {
+    let world = world(5).await;
+    let session = world.backfilled().await;
+    let mut tx = world.db.begin(scope()).await.unwrap();
+    let known = portal_keys::find(&mut tx, scope()).await.unwrap().unwrap();
+    portal_keys::delete(&mut tx, scope()).await.unwrap();
+    tx.commit().await.unwrap();
+    let key = SecretString::from(sandbox::THNKS_API_KEY);
+    let connected = app::connect::connect(&world.app, &session, &key).await;
+    assert!(
+        connected.is_err(),
+        "a key was made in the place of the missing one"
+    );
+    assert!(
+        app::access::tokens(&world.app)
+            .current(HubId(HUB))
+            .await
+            .is_err()
+    );
+    let mut tx = world.db.begin(scope()).await.unwrap();
+    assert!(portal_keys::find(&mut tx, scope()).await.unwrap().is_none());
+    portal_keys::insert(&mut tx, scope(), &known, "one", world.now())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    app::access::tokens(&world.app)
+        .current(HubId(HUB))
+        .await
+        .unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_told_by_a_portal_where_there_is_no_organization() {
+    let world = empty_world().await;
+    portals(&world, 1_000..1_001).await;
+    let other = with_keys(&world, &[NOT_ONE]);
+    assert!(matches!(keys::check(&other).await, Err(Unfit::Other(id)) if id == "one"));
+    keys::check(&world.app).await.unwrap();
     world.end().await;
 }

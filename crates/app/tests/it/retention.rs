@@ -82,6 +82,12 @@ async fn after_it_all_is_erased_but_the_trail_and_no_other_portals() {
         .await
         .unwrap();
     assert_eq!(world.scratch.rows("transactions", scope()).await.len(), 60);
+    assert!(
+        chain::verify(&world.app, scope(), None)
+            .await
+            .unwrap()
+            .is_whole()
+    );
     let mut tx = world.db.begin(scope()).await.unwrap();
     assert!(portal_keys::find(&mut tx, scope()).await.unwrap().is_none());
     drop(tx);
@@ -94,7 +100,15 @@ async fn after_it_all_is_erased_but_the_trail_and_no_other_portals() {
         Err(Error::BeingErased)
     ));
 
-    while run_due(&world.app).await.unwrap() {}
+    while run_due(&world.app).await.unwrap() {
+        // Rows are going, and nobody has done that in secret.
+        assert!(
+            chain::verify(&world.app, scope(), None)
+                .await
+                .unwrap()
+                .is_whole()
+        );
+    }
     let left: Vec<String> = left(&world)
         .await
         .into_iter()

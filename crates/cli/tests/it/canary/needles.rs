@@ -205,14 +205,13 @@ fn forms(word: &str) -> Vec<(&'static str, Vec<u8>)> {
     }
     // Random tokens are mostly base64 themselves: what they stand for may be kept as bytes.
     let encoded = word.trim_start_matches("whsec_");
-    for decoded in [STANDARD.decode(encoded), URL_SAFE_NO_PAD.decode(encoded)] {
-        if let Ok(decoded) = decoded {
-            forms.push(("decoded", decoded.clone()));
-            forms.push((
-                "decoded, hexadecimal",
-                each(&decoded, |byte| format!("{byte:02x}")),
-            ));
-        }
+    let decoded = [STANDARD.decode(encoded), URL_SAFE_NO_PAD.decode(encoded)];
+    for decoded in decoded.into_iter().flatten() {
+        forms.push(("decoded", decoded.clone()));
+        forms.push((
+            "decoded, hexadecimal",
+            each(&decoded, |byte| format!("{byte:02x}")),
+        ));
     }
     forms
 }

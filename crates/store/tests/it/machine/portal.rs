@@ -570,7 +570,7 @@ pub async fn sign_in(turn: &mut Turn<'_>) -> Outcome {
         return Ok(());
     };
     let token = format!("{} {}", turn.scope.hub_id(), turn.tick).into_bytes();
-    sessions::insert(turn.conn, turn.scope, &token, UserId(user), now()).await?;
+    sessions::insert(turn.conn, turn.scope, &token, UserId(user), None, now()).await?;
     let Some(member) = turn.model.members.get(&user) else {
         let text = format!("user {user} signed in where they are no member");
         return Err(Surprise::Differs(text));
