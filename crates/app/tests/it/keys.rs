@@ -7,8 +7,9 @@ use app::{App, KeyRing, PortalScope};
 use chrono::TimeDelta;
 use domain::HubId;
 use secrecy::SecretString;
+use store::Sealed;
 use store::operator_keys::{self, KeyUse};
-use store::portal_keys;
+use store::portal_keys::{self, Secret};
 
 use crate::harness::{HUB, World, empty_world, scope, world};
 
@@ -42,6 +43,17 @@ async fn left(world: &World) -> i64 {
     uses.iter()
         .find(|key| key.key_id == "one")
         .map_or(0, |key| key.portals)
+}
+
+/// Puts sealed secrets in the place of those that are there.
+async fn seal(tx: &mut store::Tx, scope: PortalScope, sealed: &[(Secret, Sealed)]) {
+    let known = portal_keys::list_secrets(tx, scope).await.unwrap();
+    for (secret, sealed) in sealed {
+        let (_, from) = known.iter().find(|(one, _)| one == secret).unwrap();
+        portal_keys::save_secret(tx, scope, *secret, from, sealed)
+            .await
+            .unwrap();
+    }
 }
 
 async fn uses(app: &App) -> Vec<(String, i64, i64)> {
@@ -135,13 +147,7 @@ async fn what_was_sealed_before_portals_had_keys_is_read_and_moved_too() {
         .await
         .unwrap();
     let mut tx = world.db.begin(scope()).await.unwrap();
-    for (secret, sealed) in &sealed {
-        let known = portal_keys::list_secrets(&mut tx, scope()).await.unwrap();
-        let (_, from) = known.iter().find(|(one, _)| one == secret).unwrap();
-        portal_keys::save_secret(&mut tx, scope(), *secret, from, sealed)
-            .await
-            .unwrap();
-    }
+    seal(&mut tx, scope(), &sealed).await;
     portal_keys::delete(&mut tx, scope()).await.unwrap();
     portal_keys::save_use(&mut tx, scope(), "one")
         .await
@@ -234,7 +240,9 @@ async fn processes_that_meet_a_portal_without_a_key_agree_on_one() {
     let world = empty_world().await;
     portals(&world, 1_000..1_001).await;
     let (app, scope) = (world.app.clone(), PortalScope::from_grant(HubId(1_000)));
+    let sealed = app::testing::seal_as_before(&app, scope).await.unwrap();
     let mut tx = world.db.begin(scope).await.unwrap();
+    seal(&mut tx, scope, &sealed).await;
     portal_keys::delete(&mut tx, scope).await.unwrap();
     tx.commit().await.unwrap();
     let makers: Vec<_> = (0..16)

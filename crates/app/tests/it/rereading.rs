@@ -127,7 +127,7 @@ async fn a_portal_is_swept_once_a_week_by_itself_and_not_at_all_when_every_story
         let runs = world.runs().await;
         runs.iter().filter(|run| run["kind"] == "sweep").count()
     };
-    for _ in 0..15 {
+    for _ in 0..14 {
         world.let_pass(TimeDelta::days(1));
         app::schedule::insert_due_runs(&world.app).await.unwrap();
         world.drain().await;

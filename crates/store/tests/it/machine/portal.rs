@@ -130,10 +130,13 @@ pub async fn grant(turn: &mut Turn<'_>) -> Outcome {
     } else {
         connections::upsert(turn.conn, turn.scope, &grant).await?;
     }
+    // The first generation is a matter of time; each after it is the next.
+    let stored = connections::find(turn.conn, turn.scope).await?;
+    let first = stored.map_or(0, |stored| stored.generation);
     if turn.model.grant.is_some() || !refreshes {
         turn.model.grant = Some(Grant {
             token,
-            generation: before + 1,
+            generation: if before == 0 { first } else { before + 1 },
             refusals: 0,
             scopes,
         });
