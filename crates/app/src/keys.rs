@@ -9,7 +9,7 @@ use store::operator_keys::{self, KeyUse};
 use store::{PortalScope, Tx, portal_keys};
 
 use crate::cipher::{Place, PortalKey};
-use crate::{App, Error, operator};
+use crate::{App, Error, disconnect, operator};
 
 /// What every key has sealed once, to be known by it.
 const KNOWN: &str = "thnks-hubspot";
@@ -338,6 +338,59 @@ async fn rotate_portal(app: &App, scope: PortalScope) -> Result<bool, Error> {
         tx.commit().await.map_err(store::Error::from)?;
     }
     Ok(has_changed)
+}
+
+/// Why a portal was not given up.
+#[derive(Debug, thiserror::Error)]
+pub enum GiveUpError {
+    /// Its secrets can be read.
+    #[error("everything of this portal opens: there is nothing to give up")]
+    Opens,
+    /// It was never installed.
+    #[error("there is no such portal")]
+    Unknown,
+    /// Something inside failed.
+    #[error(transparent)]
+    Internal(#[from] Error),
+}
+
+impl From<store::Error> for GiveUpError {
+    fn from(error: store::Error) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+/// Takes away the secrets of a portal of which some cannot be read, and its key, so that no key of the operator's is needed for
+/// it any more. It is disconnected; people install it and connect Thnks again. Whom it has erased may come back from Thnks,
+/// because the key of their tombstones goes as well.
+pub async fn give_up(app: &App, scope: PortalScope) -> Result<(), GiveUpError> {
+    let now = app.now();
+    let mut tx = app.db.begin(scope).await?;
+    store::runs::lock(&mut tx, scope).await?;
+    if store::portals::find(&mut tx, scope).await?.is_none() {
+        return Err(GiveUpError::Unknown);
+    }
+    let secrets = portal_keys::list_secrets(&mut tx, scope).await?;
+    let opens = match of_portal(app, &mut tx, scope).await {
+        Ok(key) => secrets
+            .iter()
+            .all(|(secret, sealed)| key.open(*secret, sealed).is_ok()),
+        Err(Error::Unsealable { .. }) => false,
+        Err(error) => return Err(error.into()),
+    };
+    if opens {
+        return Err(GiveUpError::Opens);
+    }
+    portal_keys::delete_secrets(&mut tx, scope).await?;
+    portal_keys::delete(&mut tx, scope).await?;
+    let need = disconnect::need();
+    store::runs::fail_open(&mut tx, scope, "the portal's secrets were given up", now).await?;
+    store::portals::disconnect(&mut tx, scope, &need, now).await?;
+    store::sessions::delete_all(&mut tx, scope).await?;
+    let detail = json!({"secrets": secrets.len()});
+    store::audit::insert(&mut tx, scope, "operator", "key.give_up", &detail, now).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(())
 }
 
 async fn is_being_erased(tx: &mut Tx, scope: PortalScope) -> Result<bool, store::Error> {

@@ -1,8 +1,9 @@
 //! The operator's keys: what hangs on which, and moving everything to the first.
 
 use anyhow::{Context, Result, bail};
-use app::keys;
+use app::{PortalScope, keys};
 use clap::Subcommand;
+use domain::HubId;
 
 use crate::config::Config;
 use crate::wiring;
@@ -14,6 +15,12 @@ pub enum Command {
     Check,
     /// Move everything to the first key; may be interrupted and called again
     Rotate,
+    /// Take away the secrets of a portal that cannot be read, because a key is lost; it must be installed anew
+    GiveUp {
+        /// The portal
+        #[arg(long, value_name = "HUB_ID")]
+        portal: HubId,
+    },
 }
 
 /// Runs the command; fails when something cannot be read.
@@ -37,6 +44,10 @@ pub async fn run(command: Command) -> Result<()> {
                     "some secrets cannot be read with ENCRYPTION_KEYS: put the keys back that they hang on"
                 );
             }
+        }
+        Command::GiveUp { portal } => {
+            keys::give_up(&app, PortalScope::from_operator(portal)).await?;
+            println!("{portal} is disconnected and has no secrets any more");
         }
         Command::Rotate => {
             keys::check(&app).await.context("ENCRYPTION_KEYS")?;

@@ -185,6 +185,31 @@ pub async fn save_secret(
     Ok(())
 }
 
+/// Takes away everything that is sealed of the portal.
+pub async fn delete_secrets(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
+    let hub_id = scope.hub_id().0;
+    sqlx::query!("DELETE FROM connections WHERE hub_id = $1", hub_id)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query!("DELETE FROM thnks_connections WHERE hub_id = $1", hub_id)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query!(
+        "UPDATE portals SET erasure_key = NULL WHERE hub_id = $1",
+        hub_id
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "UPDATE notice_settings SET webhook_url = NULL, webhook_secret = NULL, former_secret = NULL, former_until = NULL
+         WHERE hub_id = $1",
+        hub_id
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Destroys the portal's key: nothing that it has sealed can be read any more.
 pub async fn delete(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
     sqlx::query!(

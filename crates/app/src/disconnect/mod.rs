@@ -126,6 +126,15 @@ async fn revoke(app: &App, scope: PortalScope, connection: &Connection) -> Resul
     }
 }
 
+/// What people of a disconnected portal must do.
+pub(crate) fn need() -> Need {
+    Need {
+        code: NeedCode::AuthorizationLost,
+        detail: "This portal was disconnected.".into(),
+        remedy: "Install the app again to go on where it stopped.".into(),
+    }
+}
+
 /// Ends the connection that HubSpot was told of; `false` when there is another by now, of an install meanwhile.
 async fn end(
     app: &App,
@@ -134,12 +143,7 @@ async fn end(
     actor: &str,
     detail: &Value,
 ) -> Result<bool, Error> {
-    let now = app.now();
-    let need = Need {
-        code: NeedCode::AuthorizationLost,
-        detail: "This portal was disconnected.".into(),
-        remedy: "Install the app again to go on where it stopped.".into(),
-    };
+    let (now, need) = (app.now(), need());
     let mut tx = app.db.begin(scope).await?;
     store::runs::lock(&mut tx, scope).await?;
     let current = store::connections::find(&mut tx, scope).await?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use app::keys::{self, Unfit};
+use app::keys::{self, GiveUpError, Unfit};
 use app::{App, KeyRing, PortalScope};
 use chrono::TimeDelta;
 use domain::HubId;
@@ -227,11 +227,21 @@ async fn a_secret_that_does_not_open_is_named_and_stops_nothing_else() {
     let rotated = keys::rotate(&both).await.unwrap();
     assert_eq!((rotated.portals, rotated.unreadable.len()), (2, 1));
     app::access::tokens(&both).current(sound).await.unwrap();
-    // The old key is still needed for what does not open: a better copy may turn up.
+    // The old key is still needed for what does not open: a better copy may turn up. Until the operator gives it up.
     assert!(matches!(
         keys::check(&with_keys(&world, &[TWO])).await,
         Err(Unfit::Missing(_))
     ));
+    let whole = keys::give_up(&both, PortalScope::from_grant(sound)).await;
+    assert!(matches!(whole, Err(GiveUpError::Opens)));
+    let nobody = keys::give_up(&both, PortalScope::from_grant(HubId(1))).await;
+    assert!(matches!(nobody, Err(GiveUpError::Unknown)));
+    keys::give_up(&both, spoilt).await.unwrap();
+    keys::check(&with_keys(&world, &[TWO])).await.unwrap();
+    let report = keys::inspect(&with_keys(&world, &[TWO])).await.unwrap();
+    assert!(report.is_well(), "{report:?}");
+    let portal = &world.scratch.rows("portals", spoilt).await[0];
+    assert!(portal["disconnected_at"].is_string());
     world.end().await;
 }
 

@@ -56,6 +56,7 @@ const KINDS: &[(&str, &str)] = &[
     ("failures.retry", "Retried failures"),
     ("gift.look", "Looked at a gift again"),
     ("gifts.export", "Exported gifts"),
+    ("key.give_up", "Gave up secrets that could not be read"),
     ("key.rotate", "Changed the encryption key"),
     ("member.remove", "Removed a person"),
     ("member.role", "Changed a role"),

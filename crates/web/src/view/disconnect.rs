@@ -83,11 +83,11 @@ impl DisconnectPage {
                 format::number(status.orphans)
             ),
             format!(
-                "For {}: what we know of {}, the people and the rules, so that everything goes on where it stopped when you install the app again. Then it is erased here; nothing in HubSpot is.",
+                "For {}: what we know of {}, the people and the rules, so that everything goes on where it stopped when you install the app again. After that it is erased here, not in HubSpot.",
                 format::count(*kept_days, "day", "days"),
                 format::count(status.transactions, "gift", "gifts")
             ),
-            "As long: your Thnks API key, encrypted. To make it worthless at once, replace it at Thnks.".to_owned(),
+            "For the same time: your Thnks API key, encrypted. To make it worthless at once, replace it at Thnks.".to_owned(),
             "The audit: who did what and when, by numbers and without names.".to_owned(),
         ];
         Self {
