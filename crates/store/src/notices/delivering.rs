@@ -18,8 +18,8 @@ pub async fn take_due(
     until: DateTime<Utc>,
 ) -> Result<Vec<PortalScope>, Error> {
     let hubs = sqlx::query_scalar!(
-        "UPDATE notice_board SET due_at = $3 WHERE hub_id IN (
-            SELECT hub_id FROM notice_board WHERE due_at <= $2 ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+        "UPDATE notice_board SET due_at = $3 WHERE hub_id = ANY(ARRAY(
+            SELECT hub_id FROM notice_board WHERE due_at <= $2 ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED))
          RETURNING hub_id",
         limit,
         now,
@@ -58,10 +58,10 @@ pub async fn lease(
     until: DateTime<Utc>,
 ) -> Result<Option<Leased>, Error> {
     let row = sqlx::query!(
-        r#"UPDATE notice_deliveries AS d SET due_at = $3, attempts = d.attempts + 1
-         FROM (SELECT notice_id, channel, target FROM notice_deliveries
-            WHERE hub_id = $1 AND state = 'pending' AND due_at <= $2 ORDER BY due_at, notice_id LIMIT 1 FOR UPDATE SKIP LOCKED) AS due,
-            notices AS n
+        // Materialized: a plan that looks for the due one again for each notice would find the next one each time.
+        r#"WITH due AS MATERIALIZED (SELECT notice_id, channel, target FROM notice_deliveries
+            WHERE hub_id = $1 AND state = 'pending' AND due_at <= $2 ORDER BY due_at, notice_id LIMIT 1 FOR UPDATE SKIP LOCKED)
+         UPDATE notice_deliveries AS d SET due_at = $3, attempts = d.attempts + 1 FROM due, notices AS n
          WHERE d.hub_id = $1 AND d.notice_id = due.notice_id AND d.channel = due.channel AND d.target = due.target
             AND n.hub_id = $1 AND n.notice_id = due.notice_id
          RETURNING d.notice_id, d.channel, d.target, d.attempts, n.detail AS "detail: Json<Notice>", n.created_at"#,

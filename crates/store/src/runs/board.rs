@@ -12,10 +12,10 @@ const RING_AGAIN_SECS: f64 = 15.0;
 /// as rung and come again only if nobody follows.
 pub async fn take_due(conn: &mut Conn, limit: i64) -> Result<Vec<RunId>, Error> {
     let ids = sqlx::query_scalar!(
-        "UPDATE run_queue SET rung_at = now() WHERE run_id IN (
+        "UPDATE run_queue SET rung_at = now() WHERE run_id = ANY(ARRAY(
             SELECT run_id FROM run_queue
             WHERE due_at <= now() AND NOT held AND (rung_at IS NULL OR rung_at < now() - make_interval(secs => $2))
-            ORDER BY priority, rung_at NULLS FIRST, due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+            ORDER BY priority, rung_at NULLS FIRST, due_at LIMIT $1 FOR UPDATE SKIP LOCKED))
          RETURNING run_id",
         limit,
         RING_AGAIN_SECS

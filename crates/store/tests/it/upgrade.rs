@@ -11,6 +11,9 @@ static ALL: Migrator = sqlx::migrate!("../../migrations");
 /// The last migration before pages were read from words, steps and spans.
 const BEFORE_PAGES: i64 = 20_261_125_000_001;
 
+/// The last migration before portals had keys and what was done was chained.
+const BEFORE_KEYS: i64 = 20_261_127_000_002;
+
 /// An empty database, as the owner, with the migrations up to a version.
 async fn database_at(version: i64) -> (PgConnection, Migrator) {
     let scratch = ScratchDatabase::create().await;
@@ -119,4 +122,69 @@ async fn gifts_of_before_get_their_words_their_steps_and_no_spans_that_thnks_doe
         .await
         .unwrap();
     assert_eq!(indexed, 3);
+}
+
+#[tokio::test]
+async fn what_was_done_is_chained_what_was_sealed_is_found_and_the_disconnected_begin_to_wait() {
+    let (mut conn, rest) = database_at(BEFORE_KEYS).await;
+    for hub_id in [7, 8] {
+        let mut tx = conn.begin().await.unwrap();
+        // Sealed with the key `one`; what is no sealed value must not stand in the way.
+        sqlx::raw_sql(AssertSqlSafe(format!(
+            r#"SELECT set_config('app.hub_id', '{hub_id}', true);
+            INSERT INTO portals (hub_id, installed_at, disconnected_at)
+            VALUES ({hub_id}, '2020-01-01', CASE WHEN {hub_id} = 8 THEN timestamptz '2020-02-01' END);
+            INSERT INTO sync_schedule (hub_id) VALUES ({hub_id});
+            INSERT INTO thnks_connections (hub_id, api_key, connected_at) VALUES ({hub_id}, '\x01036f6e65ffff', now());
+            INSERT INTO connections (hub_id, access_token, refresh_token, refresh_at, expires_at, scopes)
+            VALUES ({hub_id}, '\x01036f6e65ffff', '\x01', now(), now(), '{{}}');
+            INSERT INTO audit (hub_id, at, actor, action, detail)
+            SELECT {hub_id}, now() + n * interval '1 s', 'user:1', 'run.request', '{{"kind": "sync"}}' FROM generate_series(1, 50) AS n"#
+        )))
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+    }
+    rest.run(&mut conn).await.unwrap();
+
+    for hub_id in [7_i64, 8] {
+        let mut tx = conn.begin().await.unwrap();
+        sqlx::query("SELECT set_config('app.hub_id', $1, true)")
+            .bind(hub_id.to_string())
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        sqlx::query("INSERT INTO audit (hub_id, at, actor, action) VALUES ($1, now(), 'user:1', 'portal.pause')")
+            .bind(hub_id)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        let (lines, last, sound): (i64, i64, bool) = sqlx::query_as(
+            "SELECT count(*), max(number), bool_and(is_sound) FROM (
+                SELECT number, hash = act_hash(coalesce(lag(hash) OVER (ORDER BY number), ''), audit) AS is_sound FROM audit) AS chain",
+        )
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap();
+        assert_eq!((lines, last, sound), (51, 51, true));
+        let head: i64 = sqlx::query_scalar("SELECT number FROM chain_heads WHERE chain = 'acts'")
+            .fetch_one(&mut *tx)
+            .await
+            .unwrap();
+        assert_eq!(head, 51);
+    }
+    let uses: Vec<(i64, String)> = sqlx::query_as("SELECT hub_id, key_id FROM key_uses ORDER BY 1")
+        .fetch_all(&mut conn)
+        .await
+        .unwrap();
+    assert_eq!(uses, [(7, "one".to_owned()), (8, "one".to_owned())]);
+    // Whoever was disconnected years ago has the whole time still.
+    let waits: Vec<(i64, Option<bool>)> = sqlx::query_as(
+        "SELECT hub_id, disconnected_at > now() - interval '1 hour' FROM sync_schedule ORDER BY 1",
+    )
+    .fetch_all(&mut conn)
+    .await
+    .unwrap();
+    assert_eq!(waits, [(7, None), (8, Some(true))]);
 }
