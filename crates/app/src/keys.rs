@@ -330,9 +330,10 @@ async fn rotate_portal(app: &App, scope: PortalScope) -> Result<bool, Error> {
             has_changed = true;
         }
     }
+    // A portal may have lost the secrets for which it hung on another key.
+    let first = app.keys.first_id();
+    has_changed |= portal_keys::save_use(&mut tx, scope, first).await?;
     if has_changed {
-        let first = app.keys.first_id();
-        portal_keys::save_use(&mut tx, scope, first).await?;
         let detail = json!({"key": first});
         store::audit::insert(&mut tx, scope, "operator", "key.rotate", &detail, now).await?;
         tx.commit().await.map_err(store::Error::from)?;

@@ -132,18 +132,19 @@ pub async fn rewrap(
     Ok(())
 }
 
-/// Notes that from now on nothing of the portal hangs on another of the operator's keys than
-/// `key_id`; that this is so is the caller's to see to, in the same transaction.
-pub async fn save_use(conn: &mut Conn, scope: PortalScope, key_id: &str) -> Result<(), Error> {
-    sqlx::query!(
-        "WITH gone AS (DELETE FROM key_uses WHERE hub_id = $1 AND key_id <> $2)
-         INSERT INTO key_uses (hub_id, key_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+/// Notes that from now on nothing of the portal hangs on another of the operator's keys than `key_id`; that this is so is the
+/// caller's to see to, in the same transaction. Whether that is new.
+pub async fn save_use(conn: &mut Conn, scope: PortalScope, key_id: &str) -> Result<bool, Error> {
+    let is_new = sqlx::query_scalar!(
+        r#"WITH gone AS (DELETE FROM key_uses WHERE hub_id = $1 AND key_id <> $2 RETURNING key_id),
+            made AS (INSERT INTO key_uses (hub_id, key_id) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING key_id)
+         SELECT EXISTS (SELECT FROM gone) OR EXISTS (SELECT FROM made) AS "is_new!""#,
         scope.hub_id().0,
         key_id
     )
-    .execute(conn)
+    .fetch_one(conn)
     .await?;
-    Ok(())
+    Ok(is_new)
 }
 
 /// Everything that is sealed of the portal. Who means to change it holds the portal's lock.

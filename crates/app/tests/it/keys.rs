@@ -311,3 +311,19 @@ async fn a_wrong_key_is_told_by_a_portal_where_there_is_no_organization() {
     keys::check(&world.app).await.unwrap();
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_portal_that_has_lost_its_secrets_holds_no_key_back() {
+    let world = empty_world().await;
+    portals(&world, 1_000..1_002).await;
+    let scope = PortalScope::from_grant(HubId(1_000));
+    let mut tx = world.db.begin(scope).await.unwrap();
+    portal_keys::delete_secrets(&mut tx, scope).await.unwrap();
+    portal_keys::delete(&mut tx, scope).await.unwrap();
+    portal_keys::save_use(&mut tx, scope, "one").await.unwrap();
+    tx.commit().await.unwrap();
+    let rotated = keys::rotate(&with_keys(&world, &[TWO, ONE])).await.unwrap();
+    assert_eq!((rotated.portals, rotated.unreadable.len()), (2, 0));
+    keys::check(&with_keys(&world, &[TWO])).await.unwrap();
+    world.end().await;
+}
