@@ -50,6 +50,20 @@ fn acme(hub_id: i64) -> NewPortal {
 }
 
 #[tokio::test]
+async fn a_token_that_somebody_has_planted_never_opens_a_session() {
+    let world = empty_world().await;
+    let planted = "A".repeat(43);
+    let started = world.begin(None).await;
+    let mut back = world.consent(&started, HUB, None).await;
+    back.session_token = Some(planted.clone());
+    let token = world.complete(&back).await.unwrap().session_token;
+    assert_ne!(token, planted);
+    assert!(world.session(&planted).await.is_none());
+    assert!(world.session(&token).await.is_some());
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_session_that_is_ended_opens_nothing() {
     let world = empty_world().await;
     let (one, two) = (token(&world, HUB).await, token(&world, HUB).await);

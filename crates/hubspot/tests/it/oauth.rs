@@ -25,6 +25,16 @@ fn refusal(status: &str) -> Reply {
 }
 
 #[tokio::test]
+async fn each_attempt_has_a_challenge_of_its_own() {
+    let world = world(CallClass::Sync, vec![]).await;
+    let challenges: std::collections::HashSet<String> = (0..100)
+        .map(|_| world.client.new_pkce().challenge)
+        .collect();
+    assert_eq!(challenges.len(), 100);
+    assert!(challenges.iter().all(|challenge| challenge.len() == 43));
+}
+
+#[tokio::test]
 async fn the_consent_page_gets_scopes_apart_and_a_challenge() {
     let world = world(CallClass::Sync, vec![]).await;
     let pkce = world.client.new_pkce();
