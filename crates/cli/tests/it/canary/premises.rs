@@ -115,8 +115,13 @@ impl Premises {
         {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        let monitor = File::create(folder.path().join("redis")).unwrap();
+        let heard = folder.path().join("redis");
+        let monitor = File::create(&heard).unwrap();
         let monitor = redis_cli(redis_port).arg("MONITOR").stdout(monitor).spawn();
+        // Redis says OK once it repeats what it is told: nothing is told before.
+        while !std::fs::read(&heard).is_ok_and(|said| said.starts_with(b"OK")) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         let hubspot_port = sandbox.hubspot_url().port().unwrap();
         let swap = ("the address is invalid", HUBSPOTS_WORDS);
         Self {
