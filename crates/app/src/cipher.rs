@@ -189,14 +189,7 @@ impl KeyRing {
 
     /// Whether a portal's secret opens that was sealed before the portal had a key.
     pub(crate) fn opens_as_before(&self, hub_id: HubId, secret: Secret, sealed: &Sealed) -> bool {
-        let (table, column) = secret.column();
-        let place = Place {
-            table,
-            column,
-            hub_id: hub_id.0,
-            row: &hub_id.to_string(),
-        };
-        self.open(place, sealed).is_ok()
+        at(hub_id, secret, |place| self.open(place, sealed)).is_ok()
     }
 
     /// The same portal's key wrapped with the first of the ring; `None` when it is already.
@@ -234,7 +227,7 @@ impl PortalKey {
 
     /// Seals the portal's secret.
     pub(crate) fn seal(&self, secret: Secret, text: &SecretString) -> Sealed {
-        self.at(secret, |place| {
+        at(self.hub_id, secret, |place| {
             let text = text.expose_secret().as_bytes();
             self.own.seal(BY_PORTAL, place, text)
         })
@@ -242,7 +235,7 @@ impl PortalKey {
 
     /// Opens the portal's secret.
     pub(crate) fn open(&self, secret: Secret, sealed: &Sealed) -> Result<SecretString, Error> {
-        self.at(secret, |place| match parts(sealed) {
+        at(self.hub_id, secret, |place| match parts(sealed) {
             Some(parts) if parts.version == BY_PORTAL && parts.key_id == self.own.id => {
                 text(self.own.open(BY_PORTAL, place, &parts)).ok_or_else(|| place.unsealable())
             }
@@ -256,17 +249,17 @@ impl PortalKey {
         let is_own = parts(sealed).is_some_and(|parts| parts.version == BY_PORTAL);
         Ok((!is_own).then(|| self.seal(secret, &text)))
     }
+}
 
-    /// Where a secret belongs: a portal has one of each kind.
-    fn at<T>(&self, secret: Secret, act: impl FnOnce(Place<'_>) -> T) -> T {
-        let (table, column) = secret.column();
-        act(Place {
-            table,
-            column,
-            hub_id: self.hub_id.0,
-            row: &self.hub_id.to_string(),
-        })
-    }
+/// Where a portal's secret belongs: it has one of each kind.
+pub(crate) fn at<T>(hub_id: HubId, secret: Secret, act: impl FnOnce(Place<'_>) -> T) -> T {
+    let (table, column) = secret.column();
+    act(Place {
+        table,
+        column,
+        hub_id: hub_id.0,
+        row: &hub_id.to_string(),
+    })
 }
 
 /// Where a portal's wrapped key belongs.

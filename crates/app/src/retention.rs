@@ -4,6 +4,8 @@
 //! What stays: the portal's number, and the trail of acts, which holds ids and counts, with the certificate at its end. The
 //! tombstones of erased recipients go too: whoever installs after that begins from nothing.
 
+use std::time::{Duration, Instant};
+
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use store::PortalScope;
@@ -18,6 +20,9 @@ const STRIDE: i64 = 2_000;
 /// Transactions of a portal in one call; the next goes on.
 const STRIDES: usize = 10;
 
+/// How long one call goes on before it lets its caller look whether to stop.
+const BOUT: Duration = Duration::from_secs(2);
+
 /// Goes on erasing the portals whose time is over; returns whether there is more to do at once. Any number of processes may
 /// call it, and may be stopped in it.
 pub async fn run_due(app: &App) -> Result<bool, Error> {
@@ -25,8 +30,11 @@ pub async fn run_due(app: &App) -> Result<bool, Error> {
     let mut conn = app.db.unscoped().await?;
     let due = retention::list_due(&mut conn, before, PORTALS).await?;
     drop(conn);
-    let mut has_more = false;
+    let (began, mut has_more) = (Instant::now(), false);
     for scope in due {
+        if began.elapsed() >= BOUT {
+            return Ok(true);
+        }
         // One portal's trouble must not keep the others' data.
         match erase(app, scope, STRIDES).await {
             Ok(is_over) => has_more |= !is_over,

@@ -11,8 +11,7 @@ use store::thnks_connections::ThnksConnection;
 use store::transactions::LedgerRow;
 use store::{PortalScope, Sealed};
 
-use crate::cipher::Place;
-use crate::{App, Error, access, erase, keys, retention, tokens};
+use crate::{App, Error, access, cipher, erase, keys, retention, tokens};
 
 /// Longer than any bench: nothing is refreshed.
 const TOKEN_LIFE: TimeDelta = TimeDelta::days(30);
@@ -72,14 +71,8 @@ pub async fn seal_as_before(app: &App, scope: PortalScope) -> Result<Vec<(Secret
         .into_iter()
         .map(|(secret, sealed)| {
             let text = key.open(secret, &sealed)?;
-            let (table, column) = secret.column();
-            let place = Place {
-                table,
-                column,
-                hub_id: scope.hub_id().0,
-                row: &scope.hub_id().to_string(),
-            };
-            Ok((secret, app.keys.seal(place, &text)))
+            let sealed = cipher::at(scope.hub_id(), secret, |place| app.keys.seal(place, &text));
+            Ok((secret, sealed))
         })
         .collect()
 }

@@ -189,9 +189,7 @@ pub async fn save_secret(
 /// Takes away everything that is sealed of the portal.
 pub async fn delete_secrets(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
     let hub_id = scope.hub_id().0;
-    sqlx::query!("DELETE FROM connections WHERE hub_id = $1", hub_id)
-        .execute(&mut *conn)
-        .await?;
+    crate::connections::delete(&mut *conn, scope).await?;
     sqlx::query!("DELETE FROM thnks_connections WHERE hub_id = $1", hub_id)
         .execute(&mut *conn)
         .await?;

@@ -216,6 +216,7 @@ async fn several_processes_erase_together_and_an_install_waits_for_them() {
 async fn the_apps_role_takes_no_row_away_while_the_portal_is_not_being_erased() {
     let world = world(20).await;
     world.backfilled().await;
+    world.scratch.fill_tables(scope()).await;
     let before = world.scratch.count_rows(scope()).await;
     let mut tx = world.db.begin(scope()).await.unwrap();
     for table in [
@@ -223,14 +224,22 @@ async fn the_apps_role_takes_no_row_away_while_the_portal_is_not_being_erased() 
         "write_batches",
         "status_events",
         "deal_facts",
+        "erased_recipients",
         "daily_totals",
         "daily_paces",
+        "pipeline_stages",
+        "notice_settings",
         "transactions",
     ] {
+        assert!(before[table] > 0, "{table} is empty");
         let erased = store::testing::delete_all(&mut tx, table).await;
         assert_eq!(erased, 0, "{table}");
     }
     tx.commit().await.unwrap();
     assert_eq!(world.scratch.count_rows(scope()).await, before);
+    // What was put there would be work to do.
+    let mut tx = world.db.begin(scope()).await.unwrap();
+    store::testing::delete_all(&mut tx, "run_queue").await;
+    tx.commit().await.unwrap();
     world.end().await;
 }
