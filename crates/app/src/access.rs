@@ -132,11 +132,11 @@ async fn live(
             return Err(hubspot::Error::Revoked);
         }
         let lease = Uuid::now_v7();
+        let as_read = (connection.generation, connection.refused_at);
         let mut tx = app.db.begin(scope).await.map_err(unavailable)?;
-        let won =
-            connections::lease_refresh(&mut tx, scope, connection.generation, lease, LEASE_SECS)
-                .await
-                .map_err(unavailable)?;
+        let won = connections::lease_refresh(&mut tx, scope, as_read, lease, LEASE_SECS)
+            .await
+            .map_err(unavailable)?;
         tx.commit().await.map_err(unavailable)?;
         if won {
             // In a task of its own: a caller that goes away must not leave HubSpot's answer unstored.

@@ -84,22 +84,24 @@ pub async fn find(conn: &mut Conn, scope: PortalScope) -> Result<Option<Connecti
     }))
 }
 
-/// Takes the right to refresh the tokens of `generation` for `lease_secs`; `false` when another process has it or the
-/// generation has moved on. By the database's clock.
+/// Takes the right to refresh the tokens of this connection, as it was read, for `lease_secs`; `false` when another process
+/// has it, the generation has moved on, or HubSpot has refused them meanwhile. By the database's clock.
 pub async fn lease_refresh(
     conn: &mut Conn,
     scope: PortalScope,
-    generation: i64,
+    (generation, refused_at): (i64, Option<DateTime<Utc>>),
     lease: Uuid,
     lease_secs: f64,
 ) -> Result<bool, Error> {
     let result = sqlx::query!(
         "UPDATE connections SET refresh_lease = $3, refresh_lease_until = now() + make_interval(secs => $4)
-         WHERE hub_id = $1 AND generation = $2 AND (refresh_lease IS NULL OR refresh_lease_until < now())",
+         WHERE hub_id = $1 AND generation = $2 AND refused_at IS NOT DISTINCT FROM $5
+            AND (refresh_lease IS NULL OR refresh_lease_until < now())",
         scope.hub_id().0,
         generation,
         lease,
-        lease_secs
+        lease_secs,
+        refused_at
     )
     .execute(conn)
     .await?;

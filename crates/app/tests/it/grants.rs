@@ -242,6 +242,40 @@ async fn a_hubspot_that_does_not_answer_does_not_keep_the_portal_connected() {
 }
 
 #[tokio::test]
+async fn after_an_uninstall_at_most_one_more_call_is_made() {
+    let world = world(2_400).await;
+    world.install_from_link().await;
+    world.control.inject(Fault {
+        nth: 8,
+        ..Fault::once("objects.batch_upsert", Action::RevokeGrant)
+    });
+    // Slow enough that all calls that a run makes at a time are under way.
+    world.control.inject(Fault {
+        times: u64::MAX,
+        ..Fault::once("objects.batch_upsert", Action::Delay { millis: 30 })
+    });
+    world.drain().await;
+    assert_disconnected(&world).await;
+    let log = world.control.log(None, None, 0, 10_000);
+    let of_hubspot: Vec<_> = log
+        .iter()
+        .filter(|call| call.portal == Some(HUB) || call.kind == REFRESH)
+        .collect();
+    let first_refusal = of_hubspot
+        .iter()
+        .position(|call| call.kind == REFRESH && call.status >= 400);
+    let (before, after) = of_hubspot.split_at(first_refusal.unwrap());
+    // What was under way when the grant was revoked came back, and nothing was begun.
+    let refused = before.iter().filter(|call| call.status == 401).count();
+    assert!((1..=5).contains(&refused), "{refused}");
+    let kinds: Vec<&str> = after.iter().map(|call| call.kind).collect();
+    let calls = kinds.iter().filter(|kind| **kind != REFRESH).count();
+    assert!(calls <= 1, "{kinds:?}");
+    assert_eq!(kinds.len() - calls, 2, "{kinds:?}");
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_grant_that_is_only_revoked_leaves_the_app_listed_and_says_so() {
     let world = world(20).await;
     let session = world.backfilled().await;

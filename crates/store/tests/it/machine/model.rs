@@ -202,6 +202,7 @@ pub struct Grant {
     pub token: String,
     pub generation: i64,
     pub refusals: i32,
+    pub refused_at: Option<DateTime<Utc>>,
     pub scopes: Vec<String>,
 }
 

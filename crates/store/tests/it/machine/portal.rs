@@ -138,6 +138,7 @@ pub async fn grant(turn: &mut Turn<'_>) -> Outcome {
             token,
             generation: if before == 0 { first } else { before + 1 },
             refusals: 0,
+            refused_at: None,
             scopes,
         });
     }
@@ -148,13 +149,14 @@ pub async fn grant(turn: &mut Turn<'_>) -> Outcome {
 pub async fn refuse_refresh(turn: &mut Turn<'_>) -> Outcome {
     let lease = Uuid::from_u128(3);
     let lured = turn.lure.grant.as_ref();
-    let generation = lured.map_or(1, |grant| grant.generation);
-    let leased = connections::lease_refresh(turn.conn, turn.scope, generation, lease, 60.0).await?;
+    let as_read = lured.map_or((1, None), |grant| (grant.generation, grant.refused_at));
+    let leased = connections::lease_refresh(turn.conn, turn.scope, as_read, lease, 60.0).await?;
     turn.same("leased", &leased, &turn.model.grant.is_some())?;
     let refused_at = Some(turn.at);
     let seen = connections::release_refresh(turn.conn, turn.scope, lease, refused_at).await?;
     let known = turn.model.grant.as_mut().map_or(0, |grant| {
         grant.refusals += 1;
+        grant.refused_at = refused_at;
         grant.refusals
     });
     turn.same("refusals", &seen, &known)
