@@ -64,6 +64,9 @@ pub async fn connect(app: &App, session: &Session, key: &SecretString) -> Result
     if is_another(&mut tx, scope, &organization.id).await? {
         return Err(Error::OtherOrganization);
     }
+    let is_first = store::thnks_connections::find_api_key(&mut tx, scope)
+        .await?
+        .is_none();
     let connection = ThnksConnection {
         api_key: &sealed,
         organization_id: Some(&organization.id),
@@ -71,7 +74,7 @@ pub async fn connect(app: &App, session: &Session, key: &SecretString) -> Result
     };
     store::thnks_connections::upsert(&mut tx, scope, &connection, now).await?;
     install::begin_work(app, &mut tx, scope, &session.actor()).await?;
-    let detail = json!({"thnks_organization": organization.id});
+    let detail = json!({"thnks_organization": organization.id, "replaced": !is_first});
     store::audit::insert(
         &mut tx,
         scope,

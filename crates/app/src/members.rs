@@ -65,7 +65,7 @@ pub async fn change(
     let (action, detail) = match change {
         Change::Role(role) => {
             store::members::save_role(&mut tx, scope, user_id, role).await?;
-            let detail = json!({"member": user_id, "role": role.as_str()});
+            let detail = json!({"member": user_id, "role": role.as_str(), "was": before.as_str()});
             ("member.role", detail)
         }
         Change::Remove => {

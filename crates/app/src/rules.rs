@@ -51,7 +51,7 @@ pub async fn save(app: &App, session: &Session, rules: &Rules) -> Result<(), Err
     }
     store::portals::save_rules(&mut tx, scope, rules).await?;
     let has_orphans = store::associations::has_orphans(&mut tx, scope, rules.phone).await?;
-    let detail = json!({"rules": rules});
+    let detail = json!({"rules": rules, "was": portal.rules});
     store::audit::insert(&mut tx, scope, &actor, "rules.change", &detail, now).await?;
     let state = status::read(&mut tx, scope, &portal).await?.state;
     // Marking many is a worker's work. In any other state the night does it.

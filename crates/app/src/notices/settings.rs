@@ -5,7 +5,7 @@ use domain::notice::{Notice, NoticeKind};
 use domain::text;
 pub use notify::TargetFault;
 use secrecy::SecretString;
-use serde_json::json;
+use serde_json::{Value, json};
 use store::Sealed;
 use store::notices::{Delivery, Settings};
 use store::portal_keys::Secret;
@@ -160,11 +160,16 @@ pub async fn save(app: &App, session: &Session, entered: &Entered) -> Result<(),
     let before = store::notices::find_settings(&mut tx, scope).await?;
     let url = webhook_url.as_deref();
     store::notices::save_settings(&mut tx, scope, &emails, &entered.kinds, url, now).await?;
-    if url.is_some() && before.is_none_or(|before| before.secret.is_none()) {
+    if url.is_some() && before.as_ref().is_none_or(|before| before.secret.is_none()) {
         let key = keys::of_portal(app, &mut tx, scope).await?;
         store::notices::save_secret(&mut tx, scope, &new_secret(&key), None, now).await?;
     }
-    let detail = json!({"emails": emails.len(), "kinds": entered.kinds, "webhook": url.is_some()});
+    // Addresses are personal data, and a webhook's may be a secret: the trail says how many, and whether.
+    let told = |emails: &[String], kinds: &[NoticeKind], webhook: bool| json!({"emails": emails.len(), "kinds": kinds, "webhook": webhook});
+    let mut detail = told(&emails, &entered.kinds, url.is_some());
+    detail["was"] = before.map_or(Value::Null, |before| {
+        told(&before.emails, &before.kinds, before.webhook_url.is_some())
+    });
     store::audit::insert(&mut tx, scope, &actor, "notices.change", &detail, now).await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(())

@@ -4,6 +4,7 @@ use app::members::{self, Change, Error, Role};
 use app::session::Session;
 use domain::UserId;
 use sandbox::control::NewPortal;
+use serde_json::json;
 
 use crate::harness::{World, empty_world};
 
@@ -60,6 +61,13 @@ async fn a_role_holds_at_once_in_an_open_session() {
         assert_eq!(world.session(&token).await.unwrap().is_owner(), is_owner);
     }
     assert_eq!(acts(&world, &owner, "member.role").await, 2);
+    let rows = world.scratch.rows("audit", *owner.scope()).await;
+    let changes = rows.iter().filter(|row| row["action"] == "member.role");
+    let changes: Vec<_> = changes
+        .map(|row| (row["detail"]["was"].clone(), row["detail"]["role"].clone()))
+        .collect();
+    let (member, owner) = (json!("member"), json!("owner"));
+    assert_eq!(changes, [(member.clone(), owner.clone()), (owner, member)]);
     world.end().await;
 }
 

@@ -676,7 +676,12 @@ async fn what_cannot_be_is_refused_by_field() {
     let stored = told.world.rows("notice_settings").await[0].clone();
     assert_eq!(stored["emails"], serde_json::json!([ANA]));
     let audit = told.world.rows("audit").await;
-    assert!(audit.iter().any(|line| line["action"] == "notices.change"));
+    let change = audit.iter().find(|line| line["action"] == "notices.change");
+    let detail = &change.unwrap()["detail"];
+    assert_eq!(
+        (&detail["was"], &detail["emails"]),
+        (&Value::Null, &1.into())
+    );
     assert!(
         !serde_json::json!(audit)
             .to_string()

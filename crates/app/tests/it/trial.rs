@@ -72,6 +72,13 @@ async fn orphans_that_would_be_linked_are_those_that_are_once_the_rules_are_stor
     app::rules::save(&world.app, &session, &rules)
         .await
         .unwrap();
+    let acts = world.rows("audit").await;
+    let change = acts.iter().find(|act| act["action"] == "rules.change");
+    let detail = &change.unwrap()["detail"];
+    assert_eq!(
+        (&detail["was"]["phone"], &detail["rules"]["phone"]),
+        (&false.into(), &true.into())
+    );
     world.drain().await;
     assert_eq!(world.status().await.orphans, 4 - orphans.would_link);
     world.end().await;

@@ -153,6 +153,7 @@ impl Act {
                 ..act
             },
             "rules.change" => Self {
+                more: detail.differences("rules"),
                 link: Some(("Linking".to_owned(), format!("{path}/settings"))),
                 ..act
             },
@@ -170,6 +171,11 @@ impl Act {
                     _ => format!("Made {} a member", detail.person(people)),
                 },
                 link: Some(("People".to_owned(), format!("{path}/settings/members"))),
+                ..act
+            },
+            "thnks.connect" => Self {
+                more: (detail.flag("replaced") == Some(true))
+                    .then(|| "In place of the key before.".to_owned()),
                 ..act
             },
             "portal.install" if detail.text("via") == Some("marketplace") => Self {
@@ -247,6 +253,20 @@ impl Detail<'_> {
         (!words.is_empty()).then(|| format!("{}.", words.join(", ")))
     }
 
+    /// What is set otherwise than it was: `phone: off → on`.
+    fn differences(&self, name: &str) -> Option<String> {
+        let (now, was) = (self.0.get(name)?.as_object()?, self.0.get("was")?);
+        let words: Vec<String> = now
+            .iter()
+            .filter_map(|(name, now)| {
+                let was = was.get(name).filter(|was| *was != now)?;
+                let (name, was, now) = (name.replace('_', " "), setting(was), setting(now));
+                Some(format!("{name}: {was} → {now}"))
+            })
+            .collect();
+        (!words.is_empty()).then(|| format!("{}.", words.join(", ")))
+    }
+
     /// The kind of run, with its article.
     fn run(&self) -> &'static str {
         match self.text("kind") {
@@ -280,6 +300,19 @@ impl Detail<'_> {
 
     fn person(&self, people: &People) -> String {
         person(UserId(self.number("member")), people)
+    }
+}
+
+/// The value of a setting in words.
+fn setting(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::Bool(true) => "on".to_owned(),
+        Value::Bool(false) => "off".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(values) if values.is_empty() => "any".to_owned(),
+        Value::Array(values) => values.len().to_string(),
+        other => other.to_string(),
     }
 }
 
@@ -322,6 +355,17 @@ mod tests {
         assert_eq!(chosen.link.unwrap().1, "/portals/1/thnks/txn%2F1");
         let role = act("member.role", json!({"member": 7, "role": "owner"}));
         assert_eq!(role.words, "Made ana@client.example an owner");
+        let rules = act(
+            "rules.change",
+            json!({"rules": {"phone": true, "several": "most_recently_active", "deal_labels": [], "companies": "primary"},
+                "was": {"phone": false, "several": "oldest", "deal_labels": [{"id": 1}], "companies": "primary"}}),
+        );
+        assert_eq!(
+            rules.line(),
+            "Changed the rules for linking. deal labels: 1 → any, phone: off → on, several: oldest → most_recently_active."
+        );
+        let without = act("rules.change", json!({"rules": {"phone": true}}));
+        assert_eq!(without.more, None);
         let removed = act("member.remove", json!({"member": 9, "was": "owner"}));
         assert_eq!(removed.words, "Removed User 9");
         let came = act("portal.install", json!({"via": "marketplace"}));
