@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::hkdf;
+use aws_lc_rs::{hkdf, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use domain::HubId;
@@ -34,7 +34,8 @@ pub struct KeyRing {
 
 struct OperatorKey {
     key: Key,
-    links: aws_lc_rs::hmac::Key,
+    links: hmac::Key,
+    ends: hmac::Key,
 }
 
 /// A key with its name.
@@ -106,7 +107,8 @@ impl KeyRing {
                 return Err(KeyRingError::Duplicate(id));
             }
             keys.push(OperatorKey {
-                links: derive_link_key(&bytes),
+                links: derive(&bytes, b"setup links"),
+                ends: derive(&bytes, b"ends of chains"),
                 key: Key::new(id, &bytes).ok_or_else(malformed)?,
             });
         }
@@ -127,8 +129,13 @@ impl KeyRing {
     }
 
     /// The keys of setup links, one derived from each key of the ring: the first signs, all verify.
-    pub(crate) fn link_keys(&self) -> impl Iterator<Item = &aws_lc_rs::hmac::Key> {
+    pub(crate) fn link_keys(&self) -> impl Iterator<Item = &hmac::Key> {
         self.keys.iter().map(|known| &known.links)
+    }
+
+    /// The keys of noted ends of chains, one derived from each key of the ring: the first signs, all verify.
+    pub(crate) fn end_keys(&self) -> impl Iterator<Item = &hmac::Key> {
+        self.keys.iter().map(|known| &known.ends)
     }
 
     /// Seals `secret` for its place with the first key.
@@ -340,12 +347,12 @@ impl Key {
     }
 }
 
-/// A key of its own for signing links: the sealing key is used for nothing but sealing.
-fn derive_link_key(key: &[u8]) -> aws_lc_rs::hmac::Key {
+/// A key of its own for signing what `purpose` says: the sealing key is used for nothing but sealing.
+fn derive(key: &[u8], purpose: &[u8]) -> hmac::Key {
     let derived = hkdf::Salt::new(hkdf::HKDF_SHA256, b"thnks-hubspot").extract(key);
-    let info: [&[u8]; 1] = [b"setup links"];
+    let info = [purpose];
     let okm = derived
-        .expand(&info, aws_lc_rs::hmac::HMAC_SHA256)
+        .expand(&info, hmac::HMAC_SHA256)
         .expect("the length is the hash's own");
     okm.into()
 }

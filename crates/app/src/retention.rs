@@ -70,8 +70,10 @@ pub(crate) async fn erase(app: &App, scope: PortalScope, strides: usize) -> Resu
             store::audit::insert(&mut tx, scope, "schedule", "portal.erase", &json!({}), now)
                 .await?;
         }
+        let ends = chain::Ends::find(app, &mut tx, scope).await?;
         tx.commit().await.map_err(store::Error::from)?;
         if is_over {
+            ends.note();
             tracing::info!(portal.id = %scope.hub_id(), "a portal's data is erased");
             return Ok(true);
         }

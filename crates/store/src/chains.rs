@@ -101,6 +101,17 @@ pub fn acts(conn: &mut Conn, scope: PortalScope) -> BoxStream<'_, Result<Act, Er
     .boxed()
 }
 
+/// The end of the chain of the operator's acts; `None` without one.
+pub async fn find_operators_head(conn: &mut Conn) -> Result<Option<Head>, Error> {
+    let head = sqlx::query_as!(
+        Head,
+        "SELECT number, hash FROM operator_acts ORDER BY number DESC LIMIT 1"
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(head)
+}
+
 /// Every act of the operator's that concerns no single portal, in the order of the chain.
 pub fn operator_acts(conn: &mut Conn) -> BoxStream<'_, Result<Act, Error>> {
     sqlx::query_as!(
@@ -113,14 +124,14 @@ pub fn operator_acts(conn: &mut Conn) -> BoxStream<'_, Result<Act, Error>> {
     .boxed()
 }
 
-/// Every attempt to write to HubSpot, batch by batch; those from before there were batches are left out.
+/// Every attempt to write to HubSpot, batch by batch.
 pub fn writes(conn: &mut Conn, scope: PortalScope) -> BoxStream<'_, Result<Write, Error>> {
     sqlx::query!(
         r#"SELECT coalesce(b.number, a.batch) AS "batch!", b.attempts AS "attempts?", b.hash AS "hash?", a.seq AS "seq?",
             a.transaction_id AS "transaction_id?", micros(a.at)::bigint AS at, a.run_id::text AS run_id, a.what AS "what?",
             a.outcome AS "outcome?", a.code, a.field
          FROM (SELECT number, attempts, hash FROM write_batches WHERE hub_id = $1) AS b
-         FULL JOIN (SELECT * FROM write_attempts WHERE hub_id = $1 AND batch IS NOT NULL) AS a ON a.batch = b.number
+         FULL JOIN (SELECT * FROM write_attempts WHERE hub_id = $1) AS a ON a.batch = b.number
          ORDER BY 1, a.seq"#,
         scope.hub_id().0
     )

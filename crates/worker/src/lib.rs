@@ -5,6 +5,7 @@
 //! `docs/adr/0001-postgres-is-the-truth-redis-is-a-doorbell.md`.
 
 mod budget;
+mod ends;
 mod notices;
 mod pool;
 mod queue;
@@ -59,6 +60,7 @@ pub async fn run(
         shutdown.clone(),
     ));
     let erasing = tokio::spawn(retention::run(app.clone(), shutdown.clone()));
+    let noting = tokio::spawn(ends::run(app.clone(), shutdown.clone()));
     let worked = pool::run(app, redis, config.concurrency, shutdown.clone()).await;
     // The pool has ended: by the token, or because it died; then the relay ends with it.
     shutdown.cancel();
@@ -67,6 +69,9 @@ pub async fn run(
     }
     if erasing.await.is_err() {
         tracing::error!("what erases disconnected portals panicked");
+    }
+    if noting.await.is_err() {
+        tracing::error!("what notes the end of the operator's trail panicked");
     }
     worked
 }

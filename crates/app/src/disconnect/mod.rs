@@ -13,7 +13,7 @@ pub use all::{Everybody, disconnect_all};
 
 use crate::portals::PortalSummary;
 use crate::session::Session;
-use crate::{App, Error, access, notices, portals, status};
+use crate::{App, Error, access, chain, notices, portals, status};
 
 /// How often it is begun anew because somebody installs at the same time.
 const TRIES: usize = 3;
@@ -157,6 +157,8 @@ async fn end(
     store::sessions::delete_all(&mut tx, scope).await?;
     notices::note(app, &mut tx, scope, Sign::Ended, now).await?;
     store::audit::insert(&mut tx, scope, actor, "portal.disconnect", detail, now).await?;
+    let ends = chain::Ends::find(app, &mut tx, scope).await?;
     tx.commit().await.map_err(store::Error::from)?;
+    ends.note();
     Ok(true)
 }

@@ -62,10 +62,9 @@ pub(super) async fn settle(
                 notices::tell_backfilled(app, &mut tx, scope, now).await?;
             }
             signs::show(app, run, &mut tx, Sign::Well, now).await?;
-            let (acts, writes) = chain::heads(&mut tx, scope).await?;
+            let ends = chain::Ends::find(app, &mut tx, scope).await?;
             tx.commit().await.map_err(store::Error::from)?;
-            // Noted where the database's owner cannot change it, at least with every sync.
-            tracing::info!(portal.id = %scope.hub_id(), audit.end = %acts, writes.end = %writes, "where the audit trail ends");
+            ends.note();
             return Ok(Outcome::Ended(RunState::Succeeded));
         }
         Ok(false) => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use app::chain;
+use app::chain::{self, Noted};
 use app::disconnect::disconnect_all;
 use domain::HubId;
 use sandbox::control::NewPortal;
@@ -60,7 +60,9 @@ async fn every_grant_is_revoked_and_a_call_that_was_killed_goes_on() {
     let calls = world.control.counters(None).total;
     assert_eq!(disconnect_all(&world.app).await.unwrap().ended, 0);
     assert_eq!(world.control.counters(None).total, calls);
-    let acts = chain::verify_operator(&world.app).await.unwrap();
+    let acts = chain::verify_operator(&world.app, &Noted::default())
+        .await
+        .unwrap();
     // The one that was killed has begun and not ended.
     assert!(acts.broken.is_none() && acts.lines == 5, "{acts:?}");
     world.end().await;

@@ -1,6 +1,6 @@
 //! The chains over what was done: every write is in them, and whoever changes a line is found out.
 
-use app::chain::{self, Break, Verdict};
+use app::chain::{self, Break, Chain, Noted, Of, Verdict};
 use domain::run::RunKind;
 
 use crate::harness::{World, scope, world};
@@ -8,7 +8,17 @@ use crate::harness::{World, scope, world};
 const TABLES: [&str; 4] = ["audit", "write_attempts", "write_batches", "chain_heads"];
 
 async fn verify(world: &World) -> Verdict {
-    chain::verify(&world.app, scope(), None).await.unwrap()
+    chain::verify(&world.app, scope(), &Noted::default())
+        .await
+        .unwrap()
+}
+
+/// The end of a chain, noted as the log notes it.
+fn noted(world: &World, of: Of, chain: &Chain) -> Noted {
+    let end = chain::sign(&world.app, of, chain.head.clone());
+    let portal = (of != Of::Operator).then(|| scope().hub_id());
+    let end = end.to_string().parse().unwrap();
+    Noted::sort(&world.app, portal, &[end]).unwrap()
 }
 
 async fn tampered(world: &World, sql: &str) -> Verdict {
@@ -54,7 +64,7 @@ async fn the_first_act_that_is_not_as_it_was_written_is_named() {
     let whole = verify(&world).await;
     let lines = i64::try_from(whole.acts.lines).unwrap();
     assert!(whole.is_whole() && lines > 6, "{whole:?}");
-    let noted = whole.acts.head.clone();
+    let noted = noted(&world, Of::Acts(scope().hub_id()), &whole.acts);
 
     for (sql, broken) in [
         ("UPDATE audit SET actor = 'user:1' WHERE number = 3", Break::Changed(3)),
@@ -92,18 +102,14 @@ async fn the_first_act_that_is_not_as_it_was_written_is_named() {
         FROM (SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1) AS last WHERE chain = 'acts'";
     let verdict = tampered(&world, with_head).await;
     assert!(verdict.is_whole());
-    let verdict = chain::verify(&world.app, scope(), Some(&noted))
-        .await
-        .unwrap();
+    let verdict = chain::verify(&world.app, scope(), &noted).await.unwrap();
     assert_eq!(verdict.acts.broken, Some(Break::Cut(lines - 2)));
     // And other lines in their place, too.
     for _ in 0..2 {
         world.run(&session, RunKind::Sync).await;
     }
     assert!(verify(&world).await.is_whole());
-    let verdict = chain::verify(&world.app, scope(), Some(&noted))
-        .await
-        .unwrap();
+    let verdict = chain::verify(&world.app, scope(), &noted).await.unwrap();
     assert_eq!(verdict.acts.broken, Some(Break::Replaced(lines)));
     world.end().await;
 }
@@ -115,6 +121,7 @@ async fn the_first_batch_of_writes_that_is_not_as_it_was_written_is_named() {
     let whole = verify(&world).await;
     let batches = whole.writes.head.number;
     assert!(whole.is_whole() && batches >= 4, "{whole:?}");
+    let noted = noted(&world, Of::Writes(scope().hub_id()), &whole.writes);
     let one_of_2 = "seq = (SELECT min(seq) FROM write_attempts WHERE batch = 2)";
     for (sql, broken) in [
         (format!("UPDATE write_attempts SET outcome = 'refused' WHERE {one_of_2}"), Break::Changed(2)),
@@ -135,6 +142,15 @@ async fn the_first_batch_of_writes_that_is_not_as_it_was_written_is_named() {
         assert_eq!(verdict.writes.broken, Some(broken), "{sql}");
         assert_eq!(verdict.acts.broken, None);
     }
+    // The last batch goes, and the head with it: only the end that was noted elsewhere tells.
+    let last = batches - 1;
+    let cut = format!(
+        "DELETE FROM write_attempts WHERE batch > {last}; DELETE FROM write_batches WHERE number > {last};
+         UPDATE chain_heads AS h SET number = {last}, hash = b.hash FROM write_batches AS b WHERE chain = 'writes' AND b.number = {last}"
+    );
+    assert!(tampered(&world, &cut).await.is_whole());
+    let verdict = chain::verify(&world.app, scope(), &noted).await.unwrap();
+    assert_eq!(verdict.writes.broken, Some(Break::Cut(last)));
     world.end().await;
 }
 
@@ -166,13 +182,54 @@ async fn nobody_changes_what_was_done_by_accident() {
         let refused = world.scratch.try_as_owner(sql).await.unwrap_err();
         assert!(refused.contains("only added to"), "{sql}: {refused}");
     }
-    let acts = chain::verify_operator(&world.app).await.unwrap();
+    let verify = async |noted: &Noted| chain::verify_operator(&world.app, noted).await.unwrap();
+    let acts = verify(&Noted::default()).await;
     assert!(acts.broken.is_none() && acts.lines == 1, "{acts:?}");
-    world
-        .scratch
-        .tamper(&["operator_acts"], "UPDATE operator_acts SET action = 'x'")
-        .await;
-    let acts = chain::verify_operator(&world.app).await.unwrap();
+    let noted = noted(&world, Of::Operator, &acts);
+    assert!(verify(&noted).await.broken.is_none());
+    let tamper = async |sql| world.scratch.tamper(&["operator_acts"], sql).await;
+    tamper("UPDATE operator_acts SET action = 'x'").await;
+    let acts = verify(&Noted::default()).await;
     assert_eq!(acts.broken, Some(Break::Changed(1)));
+    tamper("DELETE FROM operator_acts").await;
+    assert!(verify(&Noted::default()).await.broken.is_none());
+    assert_eq!(verify(&noted).await.broken, Some(Break::Cut(0)));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn attempts_from_before_there_were_chains_join_theirs() {
+    const MIGRATION: &str =
+        include_str!("../../../../migrations/20261129000003_every_attempt_chained.sql");
+    let world = world(350).await;
+    let session = world.backfilled().await;
+    world.run(&session, RunKind::Resync).await;
+    let whole = verify(&world).await;
+    // Everything from before the third batch was written when there were none.
+    let early = "ALTER TABLE write_attempts ALTER COLUMN batch DROP NOT NULL;
+        UPDATE write_attempts SET batch = CASE WHEN batch > 2 THEN batch - 2 END;
+        DELETE FROM write_batches WHERE number <= 2;
+        UPDATE write_batches SET number = number - 2;
+        UPDATE chain_heads SET number = number - 2 WHERE chain = 'writes'";
+    let verdict = tampered(&world, early).await;
+    assert!(verdict.writes.broken.is_some(), "{verdict:?}");
+    world.scratch.try_as_owner(MIGRATION).await.unwrap();
+    let verdict = verify(&world).await;
+    assert!(verdict.is_whole(), "{verdict:?}");
+    assert_eq!(verdict.writes.lines, whole.writes.lines);
+    // Both batches had a hundred attempts, as the migration makes them.
+    assert_eq!(verdict.writes.head, whole.writes.head);
+    // What comes after goes on with it, and nothing is outside of it.
+    world.run(&session, RunKind::Resync).await;
+    let verdict = verify(&world).await;
+    assert!(verdict.is_whole() && verdict.writes.lines > whole.writes.lines);
+    let outside = format!(
+        "SELECT set_config('app.hub_id', '{}', false);
+        INSERT INTO write_attempts (hub_id, transaction_id, at, run_id, what, outcome, batch)
+        SELECT hub_id, transaction_id, at, run_id, what, outcome, NULL FROM write_attempts LIMIT 1",
+        scope().hub_id()
+    );
+    let refused = world.scratch.try_as_owner(&outside).await.unwrap_err();
+    assert!(refused.contains("batch"), "{refused}");
     world.end().await;
 }

@@ -1,6 +1,6 @@
 //! What becomes of a portal that was disconnected: kept, taken up again, erased, begun anew.
 
-use app::chain;
+use app::chain::{self, Noted};
 use app::install::Error;
 use app::retention::run_due;
 use chrono::TimeDelta;
@@ -83,7 +83,7 @@ async fn after_it_all_is_erased_but_the_trail_and_no_other_portals() {
         .unwrap();
     assert_eq!(world.scratch.rows("transactions", scope()).await.len(), 60);
     assert!(
-        chain::verify(&world.app, scope(), None)
+        chain::verify(&world.app, scope(), &Noted::default())
             .await
             .unwrap()
             .is_whole()
@@ -103,7 +103,7 @@ async fn after_it_all_is_erased_but_the_trail_and_no_other_portals() {
     while run_due(&world.app).await.unwrap() {
         // Rows are going, and nobody has done that in secret.
         assert!(
-            chain::verify(&world.app, scope(), None)
+            chain::verify(&world.app, scope(), &Noted::default())
                 .await
                 .unwrap()
                 .is_whole()
@@ -151,7 +151,7 @@ async fn after_it_all_is_erased_but_the_trail_and_no_other_portals() {
     assert_eq!(last, ["portal.erase", "portal.erase_begin"]);
     assert_eq!(acts[acts.len() - 2]["detail"]["transactions"], 60);
     assert!(
-        chain::verify(&world.app, scope(), None)
+        chain::verify(&world.app, scope(), &Noted::default())
             .await
             .unwrap()
             .is_whole()
@@ -171,7 +171,7 @@ async fn after_it_all_is_erased_but_the_trail_and_no_other_portals() {
     world.drain().await;
     assert_eq!(world.assert_good().await.records, 60);
     assert!(
-        chain::verify(&world.app, scope(), None)
+        chain::verify(&world.app, scope(), &Noted::default())
             .await
             .unwrap()
             .is_whole()

@@ -2,10 +2,9 @@
 //!
 //! The database chains each line to the one before (migration `…28000003`); here the hashes are made again, by other code.
 //! Whoever owns the database can make a whole chain anew: that shows only by an end that was noted elsewhere, such as
-//! those in the log ([`Head`]).
+//! those in the log ([`End`]).
 
-use std::fmt;
-use std::str::FromStr;
+mod end;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use domain::HubId;
@@ -15,49 +14,7 @@ use store::chains::{self, Act, Write};
 
 use crate::{App, Error, PortalScope};
 
-/// The end of a chain: `NUMBER:HASH`, the hash in hexadecimal.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Head {
-    /// The number of its last line or batch; 0 of an empty chain.
-    pub number: i64,
-    /// Its hash.
-    pub hash: Vec<u8>,
-}
-
-impl fmt::Display for Head {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.number)?;
-        self.hash
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-/// What was given is no end of a chain.
-#[derive(Debug, thiserror::Error)]
-#[error("an end of a chain is NUMBER:HASH, as `audit verify` and the log print it")]
-pub struct HeadError;
-
-impl FromStr for Head {
-    type Err = HeadError;
-
-    fn from_str(text: &str) -> Result<Self, HeadError> {
-        let (number, hash) = text.split_once(':').ok_or(HeadError)?;
-        let byte = |pair: &[u8]| {
-            let pair = std::str::from_utf8(pair).ok()?;
-            u8::from_str_radix(pair, 16).ok()
-        };
-        let hash: Option<Vec<u8>> = hash.as_bytes().chunks(2).map(byte).collect();
-        Ok(Self {
-            number: number
-                .parse()
-                .ok()
-                .filter(|number| *number > 0)
-                .ok_or(HeadError)?,
-            hash: hash.filter(|hash| hash.len() == 32).ok_or(HeadError)?,
-        })
-    }
-}
+pub use end::{End, EndError, Head, Of};
 
 /// Where a chain is broken first.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +44,27 @@ pub struct Chain {
     pub broken: Option<Break>,
 }
 
+impl Chain {
+    /// Takes up sound lines with their end; `false` where another end was noted there.
+    fn goes_on(&mut self, head: Head, lines: u64, noted: &[&Head]) -> bool {
+        let is_replaced = |noted: &&Head| noted.number == head.number && noted.hash != head.hash;
+        if noted.iter().any(is_replaced) {
+            self.broken = Some(Break::Replaced(head.number));
+            return false;
+        }
+        self.lines += lines;
+        self.head = head;
+        true
+    }
+
+    fn is_as_long_as(mut self, noted: &[&Head]) -> Self {
+        if noted.iter().any(|noted| noted.number > self.head.number) {
+            self.broken = Some(Break::Cut(self.head.number));
+        }
+        self
+    }
+}
+
 /// A portal's chains.
 #[derive(Debug, Clone)]
 pub struct Verdict {
@@ -111,22 +89,55 @@ pub async fn portals(app: &App) -> Result<Vec<PortalScope>, Error> {
     Ok(chains::list_portals(&mut conn).await?)
 }
 
-/// Looks through a portal's chains. `noted` is an end of its chain of acts that was noted elsewhere.
-pub async fn verify(app: &App, scope: PortalScope, noted: Option<&Head>) -> Result<Verdict, Error> {
+/// Ends of chains that were noted before, by the chain that each belongs to.
+#[derive(Debug, Clone, Default)]
+pub struct Noted(Vec<(Of, Head)>);
+
+impl Noted {
+    /// Finds out whose ends these are: of `portal`'s chains, or of the operator's. `Err` is the first that none of the keys
+    /// in `ENCRYPTION_KEYS` has signed for them.
+    pub fn sort(app: &App, portal: Option<HubId>, ends: &[End]) -> Result<Self, End> {
+        let chains = match portal {
+            Some(hub_id) => vec![Of::Acts(hub_id), Of::Writes(hub_id)],
+            None => vec![Of::Operator],
+        };
+        let sorted = ends.iter().map(|end| {
+            let of = chains.iter().find(|of| end.is_of(&app.keys, **of));
+            of.map(|of| (*of, end.head.clone())).ok_or(end.clone())
+        });
+        sorted.collect::<Result<_, _>>().map(Self)
+    }
+
+    fn of(&self, of: Of) -> Vec<&Head> {
+        let wanted = self.0.iter().filter(|(noted, _)| *noted == of);
+        wanted.map(|(_, head)| head).collect()
+    }
+}
+
+/// Signs the end of a chain, for a note elsewhere.
+pub fn sign(app: &App, of: Of, head: Head) -> End {
+    End::sign(&app.keys, of, head)
+}
+
+/// Looks through a portal's chains.
+pub async fn verify(app: &App, scope: PortalScope, noted: &Noted) -> Result<Verdict, Error> {
     let mut tx = app.db.begin(scope).await?;
     // All is read as of one moment: runs go on meanwhile.
     store::freeze(&mut tx).await?;
     let (of_acts, of_writes) = heads(&mut tx, scope).await?;
     let hub_id = scope.hub_id();
     let first = hub_id.to_string();
-    let acts = verify_acts(chains::acts(&mut tx, scope), Some(&first), noted).await?;
+    let noted_acts = noted.of(Of::Acts(hub_id));
+    let acts = verify_acts(chains::acts(&mut tx, scope), Some(&first), &noted_acts).await?;
     let portal = store::portals::find(&mut tx, scope).await?;
     let portal = portal.ok_or(Error::NotConnected)?;
     let writes = if portal.erasing_at.is_some() {
         // They are going, table by table; the last act tells where they ended.
         Chain::default()
     } else {
-        let writes = verify_writes(chains::writes(&mut tx, scope), &first).await?;
+        let noted_writes = noted.of(Of::Writes(hub_id));
+        let writes = chains::writes(&mut tx, scope);
+        let writes = verify_writes(writes, &first, &noted_writes).await?;
         ends_at(writes, &of_writes)
     };
     Ok(Verdict {
@@ -137,9 +148,62 @@ pub async fn verify(app: &App, scope: PortalScope, noted: Option<&Head>) -> Resu
 }
 
 /// Looks through the operator's acts that concern no single portal.
-pub async fn verify_operator(app: &App) -> Result<Chain, Error> {
+pub async fn verify_operator(app: &App, noted: &Noted) -> Result<Chain, Error> {
     let mut conn = app.db.unscoped().await?;
-    verify_acts(chains::operator_acts(&mut conn), None, None).await
+    let acts = chains::operator_acts(&mut conn);
+    verify_acts(acts, None, &noted.of(Of::Operator)).await
+}
+
+/// The signed ends of a portal's chains; of an empty one none.
+pub(crate) struct Ends {
+    hub_id: HubId,
+    acts: Option<End>,
+    writes: Option<End>,
+}
+
+impl Ends {
+    /// As of this transaction.
+    pub(crate) async fn find(
+        app: &App,
+        tx: &mut store::Tx,
+        scope: PortalScope,
+    ) -> Result<Self, store::Error> {
+        let (hub_id, (acts, writes)) = (scope.hub_id(), heads(tx, scope).await?);
+        let end = |of, head: Head| (head.number > 0).then(|| sign(app, of, head));
+        Ok(Self {
+            hub_id,
+            acts: end(Of::Acts(hub_id), acts),
+            writes: end(Of::Writes(hub_id), writes),
+        })
+    }
+
+    /// Notes them in the log, where the database's owner cannot change them; once the transaction is committed.
+    pub(crate) fn note(&self) {
+        let (acts, writes) = (self.acts.as_ref(), self.writes.as_ref());
+        tracing::info!(
+            portal.id = %self.hub_id,
+            audit.end = acts.map(tracing::field::display),
+            writes.end = writes.map(tracing::field::display),
+            "where the audit trail ends"
+        );
+    }
+}
+
+/// Notes the end of the operator's acts in the log, where the database's owner cannot change it.
+pub async fn note_operators(app: &App) -> Result<(), Error> {
+    let mut conn = app.db.unscoped().await?;
+    if let Some(head) = chains::find_operators_head(&mut conn).await? {
+        let end = sign(app, Of::Operator, of_stored(head));
+        tracing::info!(operator.end = %end, "where the operator's trail ends");
+    }
+    Ok(())
+}
+
+fn of_stored(head: chains::Head) -> Head {
+    Head {
+        number: head.number,
+        hash: head.hash,
+    }
 }
 
 /// The ends of the portal's chains as they are stored: of acts, and of writes.
@@ -147,10 +211,6 @@ pub(crate) async fn heads(
     tx: &mut store::Tx,
     scope: PortalScope,
 ) -> Result<(Head, Head), store::Error> {
-    let of_stored = |head: chains::Head| Head {
-        number: head.number,
-        hash: head.hash,
-    };
     let (acts, writes) = chains::find_heads(tx, scope).await?;
     Ok((
         acts.map(of_stored).unwrap_or_default(),
@@ -174,7 +234,7 @@ fn ends_at(mut chain: Chain, stored: &Head) -> Chain {
 async fn verify_acts(
     mut acts: BoxStream<'_, Result<Act, store::Error>>,
     portal: Option<&str>,
-    noted: Option<&Head>,
+    noted: &[&Head],
 ) -> Result<Chain, Error> {
     let mut chain = Chain::default();
     while let Some(act) = acts.try_next().await? {
@@ -200,25 +260,21 @@ async fn verify_acts(
             chain.broken = Some(Break::Changed(act.number));
             return Ok(chain);
         }
-        if noted.is_some_and(|noted| noted.number == act.number && noted.hash != act.hash) {
-            chain.broken = Some(Break::Replaced(act.number));
-            return Ok(chain);
-        }
-        chain.lines += 1;
-        chain.head = Head {
+        let head = Head {
             number: act.number,
             hash: act.hash,
         };
+        if !chain.goes_on(head, 1, noted) {
+            return Ok(chain);
+        }
     }
-    if noted.is_some_and(|noted| noted.number > chain.head.number) {
-        chain.broken = Some(Break::Cut(chain.head.number));
-    }
-    Ok(chain)
+    Ok(chain.is_as_long_as(noted))
 }
 
 async fn verify_writes(
     mut writes: BoxStream<'_, Result<Write, store::Error>>,
     portal: &str,
+    noted: &[&Head],
 ) -> Result<Chain, Error> {
     let mut chain = Chain::default();
     let mut next = writes.try_next().await?;
@@ -262,10 +318,11 @@ async fn verify_writes(
             chain.broken = Some(Break::Changed(number));
             return Ok(chain);
         }
-        chain.lines += lines;
-        chain.head = Head { number, hash };
+        if !chain.goes_on(Head { number, hash }, lines, noted) {
+            return Ok(chain);
+        }
     }
-    Ok(chain)
+    Ok(chain.is_as_long_as(noted))
 }
 
 /// The text of a line, hashed as it comes: the hash before it, then each part with its length.
