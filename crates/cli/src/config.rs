@@ -41,7 +41,7 @@ pub struct Config {
     pub retention_days: u32,
     /// `ENCRYPTION_KEYS`
     pub encryption_keys: SecretString,
-    /// `REQUESTS_PER_SECOND` and `TRUSTED_HOPS`
+    /// `REQUESTS_PER_SECOND`, `TRUSTED_HOPS` and `SHUTDOWN_DELAY`
     pub traffic: web::Traffic,
     /// `SMTP_URL` and `MAIL_FROM`: without the first no mail is sent.
     pub mail: Option<notify::MailConfig>,
@@ -51,6 +51,9 @@ pub struct Config {
 const DEFAULT_RATE: u32 = 100;
 /// HubSpot's own limit (facts/hubspot.md §6).
 const HIGHEST_RATE: u32 = 110;
+
+/// The longest time to drain: a process that was told to stop ends within 20 s, and open requests need some of them.
+const LONGEST_DRAIN: Duration = Duration::from_secs(10);
 
 /// How long what is known of a disconnected portal is kept.
 pub const DEFAULT_RETENTION_DAYS: u32 = 30;
@@ -66,11 +69,7 @@ impl Config {
                 "HUBSPOT_RATE_PER_10S is {hubspot_rate}: it must be between 1 and {HIGHEST_RATE}, HubSpot's limit"
             );
         }
-        let sync_interval = match optional("SYNC_INTERVAL") {
-            None => Duration::from_hours(1),
-            Some(text) => humantime::parse_duration(&text)
-                .map_err(|error| anyhow!("SYNC_INTERVAL: {error}"))?,
-        };
+        let sync_interval = duration("SYNC_INTERVAL", Duration::from_hours(1))?;
         if sync_interval < Duration::from_secs(1) {
             bail!("SYNC_INTERVAL must be at least 1s");
         }
@@ -109,6 +108,7 @@ impl Config {
                 "REQUESTS_PER_SECOND",
                 web::Traffic::default().requests_per_second,
             )?,
+            drain: drain()?,
             // This process speaks no TLS: over https there is a proxy.
             trusted_hops: parsed("TRUSTED_HOPS", u8::from(public_url.scheme() == "https"))?,
         };
@@ -202,6 +202,18 @@ fn is_for_trials(keys: &SecretString) -> bool {
         .is_some_and(|first| key.iter().all(|byte| byte == first))
 }
 
+/// `SHUTDOWN_DELAY`.
+fn drain() -> Result<Duration> {
+    let drain = duration("SHUTDOWN_DELAY", Duration::ZERO)?;
+    if drain > LONGEST_DRAIN {
+        bail!(
+            "SHUTDOWN_DELAY must be at most {}s",
+            LONGEST_DRAIN.as_secs()
+        );
+    }
+    Ok(drain)
+}
+
 /// Where `migrate` connects: `MIGRATION_DATABASE_URL`, else `DATABASE_URL`.
 pub fn migration_database_url() -> Result<String> {
     optional("MIGRATION_DATABASE_URL").map_or_else(database_url, Ok)
@@ -256,6 +268,12 @@ where
 {
     optional(name).map_or(Ok(default), |text| {
         text.parse().map_err(|error| anyhow!("{name}: {error}"))
+    })
+}
+
+fn duration(name: &str, default: Duration) -> Result<Duration> {
+    optional(name).map_or(Ok(default), |text| {
+        humantime::parse_duration(&text).map_err(|error| anyhow!("{name}: {error}"))
     })
 }
 

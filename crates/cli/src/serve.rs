@@ -1,5 +1,7 @@
 //! The two long-running processes, and the one that prepares the database for them.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -7,6 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config};
 use crate::wiring;
+
+/// How long a process may take to end once it was told to. Requests, runs and deliveries have shorter times of their own; this
+/// one holds whatever hangs, for example where PostgreSQL has gone away without a word. Nothing is lost by it.
+const STOP_BOUND: Duration = Duration::from_secs(19);
 
 /// Serves pages until told to stop; with the worker in the same process when wished.
 pub async fn serve(with_worker: bool) -> Result<()> {
@@ -64,7 +70,7 @@ pub async fn migrate() -> Result<()> {
     Ok(())
 }
 
-/// Cancelled at the first SIGTERM or Ctrl-C.
+/// Cancelled at the first SIGTERM or Ctrl-C; the process ends within 20 s from then on.
 pub fn stop_signal() -> Result<CancellationToken> {
     let token = CancellationToken::new();
     let (mut terminate, mut interrupt) = (
@@ -77,7 +83,16 @@ pub fn stop_signal() -> Result<CancellationToken> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+        tracing::info!("told to stop");
         stop.cancel();
+        // A thread, which no blocked task keeps waiting.
+        std::thread::spawn(|| {
+            std::thread::sleep(STOP_BOUND);
+            tracing::warn!(
+                "what had not ended was cut off at the end of the time to stop; the next process goes on at the last commit"
+            );
+            std::process::exit(0);
+        });
     });
     Ok(token)
 }

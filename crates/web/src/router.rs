@@ -80,13 +80,32 @@ pub struct Route {
     handler: fn() -> MethodRouter<Context>,
 }
 
+/// The word that the process is going down, in its two steps.
+#[derive(Clone)]
+pub struct Stop {
+    /// Cancelled when it was said: requests are served on, but others should have them.
+    pub said: CancellationToken,
+    /// Cancelled when no more are taken: what would go on for long ends.
+    pub closing: CancellationToken,
+}
+
+impl From<CancellationToken> for Stop {
+    /// Both at once.
+    fn from(token: CancellationToken) -> Self {
+        Self {
+            said: token.clone(),
+            closing: token,
+        }
+    }
+}
+
 /// What handlers reach: the application, and the word that the process is going down.
 #[derive(Clone, FromRef)]
 pub struct Context {
     /// The application.
     pub app: App,
-    /// Cancelled when the process is going down.
-    pub shutdown: CancellationToken,
+    /// The word that the process is going down.
+    pub stop: Stop,
     /// Open streams, by the hash of a session's token.
     pub streams: Arc<Places<Vec<u8>>>,
 }
@@ -351,8 +370,8 @@ pub const ROUTES: &[Route] = {
     ]
 };
 
-/// The router of [`ROUTES`], for so much `traffic`. Streams end when `shutdown` is cancelled.
-pub fn router(app: App, shutdown: CancellationToken, traffic: Traffic) -> Axum {
+/// The router of [`ROUTES`], for so much `traffic`, until `stop`.
+pub fn router(app: App, stop: impl Into<Stop>, traffic: Traffic) -> Axum {
     let mut router = Axum::new();
     let limits = Limits::new(traffic);
     for route in ROUTES {
@@ -379,7 +398,7 @@ pub fn router(app: App, shutdown: CancellationToken, traffic: Traffic) -> Axum {
         .layer(common)
         .with_state(Context {
             app,
-            shutdown,
+            stop: stop.into(),
             streams: Places::new(status::STREAMS),
         })
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 use app::App;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -22,7 +24,7 @@ use tower::ServiceBuilder;
 use tower_http::timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer};
 
 use crate::places::Places;
-use crate::router::router;
+use crate::router::{Stop, router};
 use crate::slow::WriteLimited;
 use crate::traffic::{Peer, Traffic, holder_of};
 
@@ -40,23 +42,39 @@ const CONNECTIONS: usize = 4_096;
 const CONNECTIONS_OF_A_CLIENT: usize = 256;
 /// Largest head of a request, in bytes.
 const HEAD_BYTES: usize = 16 * 1024;
-/// Time for open requests after the word to stop.
-const STOP_WITHIN: Duration = Duration::from_secs(20);
+/// Time for open requests after the word to stop, with the time to drain.
+const STOP_WITHIN: Duration = Duration::from_secs(17);
 /// Pause after an accept that failed, for example for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves so much `traffic` until `shutdown` is cancelled, then lets open requests end within 20 s. Streams end at once.
+/// Serves so much `traffic` until `shutdown` is cancelled; then first everything on, as long as `traffic.drain` says, but with
+/// the word that others should have what comes; then streams end and no connection is taken any more. Open requests
+/// have 17 s in all.
 pub async fn serve(
     app: App,
     listener: TcpListener,
     shutdown: CancellationToken,
     traffic: Traffic,
 ) -> io::Result<()> {
+    let stop = Stop {
+        said: shutdown,
+        closing: CancellationToken::new(),
+    };
+    let said = stop.said.clone();
     let service = ServiceBuilder::new()
+        .map_response(move |mut answer: Response<_>| {
+            if said.is_cancelled() {
+                // Whoever keeps the connection opens another one, which the load balancer leads elsewhere. Were it kept,
+                // its next request could meet the end of the process half-way.
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(header::CONNECTION, close);
+            }
+            answer
+        })
         .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
         .layer(RequestBodyDeadlineLayer::new(BODY_TOTAL))
         .map_request(|request: Request<_>| request.map(Body::new))
-        .service(router(app, shutdown.clone(), traffic));
+        .service(router(app, stop.clone(), traffic));
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     // Behind a proxy all connections come from it: it has to see to its clients.
     let each = match traffic.trusted_hops {
@@ -71,9 +89,14 @@ pub async fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES);
+    let drained = async {
+        stop.said.cancelled().await;
+        sleep(traffic.drain).await;
+    };
+    tokio::pin!(drained);
     loop {
         let accepted = tokio::select! {
-            () = shutdown.cancelled() => break,
+            () = &mut drained => break,
             accepted = accept(&listener, &places) => accepted,
         };
         match accepted {
@@ -107,7 +130,9 @@ pub async fn serve(
         }
     }
     drop(listener);
-    if timeout(STOP_WITHIN, graceful.shutdown()).await.is_err() {
+    stop.closing.cancel();
+    let left = STOP_WITHIN.saturating_sub(traffic.drain);
+    if timeout(left, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were cut off at the end of the time to stop");
     }
     Ok(())

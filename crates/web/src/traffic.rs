@@ -24,6 +24,8 @@ pub struct Traffic {
     /// Proxies before this process that write `X-Forwarded-For`. With none the header is not believed, and one address may
     /// hold so many connections and no more.
     pub trusted_hops: u8,
+    /// How long requests are still taken after the word to stop, while `/readyz` says that others should have them.
+    pub drain: Duration,
 }
 
 impl Default for Traffic {
@@ -31,6 +33,7 @@ impl Default for Traffic {
         Self {
             requests_per_second: NonZeroU32::new(20).expect("not zero"),
             trusted_hops: 0,
+            drain: Duration::ZERO,
         }
     }
 }

@@ -42,8 +42,9 @@ pub enum Error {
     Pool(String),
 }
 
-/// How long the process waits for runs to reach a commit after it was told to stop.
-const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the process waits for runs after it was told to stop: longer than a run takes to reach a commit or to let go of
+/// a call that does not end ([`app::engine::STOP_PATIENCE`]), with some seconds to note it in a database that is slow.
+const STOP_TIMEOUT: Duration = Duration::from_secs(16);
 
 /// Works until `shutdown` is cancelled: relays due runs to Redis and takes them from there. Runs under way reach a
 /// commit and yield.

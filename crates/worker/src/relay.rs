@@ -12,7 +12,9 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use crate::STOP_TIMEOUT;
 use crate::notices::Deliveries;
 use crate::queue::Redis;
 
@@ -31,7 +33,10 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// Relays until `shutdown` is cancelled.
 pub(crate) async fn run(app: App, redis: Redis, concurrency: usize, shutdown: CancellationToken) {
-    let direct = Arc::new(Semaphore::new(concurrency));
+    let direct = Direct {
+        room: Arc::new(Semaphore::new(concurrency)),
+        tasks: TaskTracker::new(),
+    };
     let deliveries = Deliveries::new(shutdown.clone());
     let mut next_sweep = Instant::now() + SWEEP;
     let mut doorbell = None;
@@ -74,14 +79,22 @@ pub(crate) async fn run(app: App, redis: Redis, concurrency: usize, shutdown: Ca
             },
         }
     }
-    deliveries.finish().await;
+    direct.tasks.close();
+    let runs_end = tokio::time::timeout(STOP_TIMEOUT, direct.tasks.wait());
+    let (_, _) = tokio::join!(deliveries.finish(), runs_end);
+}
+
+/// Runs that this process works on without a ring from Redis.
+struct Direct {
+    room: Arc<Semaphore>,
+    tasks: TaskTracker,
 }
 
 /// One look at schedule and board; returns how long to pause unless something rings.
 async fn turn(
     app: &App,
     redis: &Redis,
-    direct: &Arc<Semaphore>,
+    direct: &Direct,
     shutdown: &CancellationToken,
 ) -> Result<Duration, app::Error> {
     schedule::insert_due_runs(app).await?;
@@ -89,7 +102,7 @@ async fn turn(
     if let Err(error) = schedule::take_events(app).await {
         tracing::warn!(%error, "HubSpot's events could not be taken");
     }
-    let free = i64::try_from(direct.available_permits()).unwrap_or(0);
+    let free = i64::try_from(direct.room.available_permits()).unwrap_or(0);
     // Redis gives rings out in the order in which they came: no more wait there than this process could take at once, so that
     // what is urgent waits behind a handful at most. Everything else waits on the board, which knows precedence. It also
     // keeps the queue far below the 8,000 that apalis' script cannot take out. While Redis is away, only as many are
@@ -118,7 +131,7 @@ async fn turn(
 async fn ring(
     app: &App,
     redis: &Redis,
-    direct: &Arc<Semaphore>,
+    direct: &Direct,
     shutdown: &CancellationToken,
     due: Vec<RunId>,
 ) {
@@ -135,11 +148,11 @@ async fn ring(
             }
         }
         // Without room the board rings for it again.
-        let Ok(permit) = Arc::clone(direct).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&direct.room).try_acquire_owned() else {
             continue;
         };
         let (app, shutdown) = (app.clone(), shutdown.clone());
-        tokio::spawn(async move {
+        direct.tasks.spawn(async move {
             let _permit = permit;
             if let Err(error) = engine::work(&app, run_id, &shutdown).await {
                 tracing::warn!(run.id = %run_id, %error, "a run could not be worked on");

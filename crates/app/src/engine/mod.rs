@@ -39,6 +39,9 @@ use crate::{App, access, keys};
 
 /// How long a run may work before another one gets its turn.
 const SLICE: Duration = Duration::from_secs(10);
+/// How long a run's step may take after the word to stop: most reach a commit within a second or two. A call that does
+/// not end is let go then, so that a deploy never waits for HubSpot.
+pub const STOP_PATIENCE: Duration = Duration::from_secs(10);
 /// How often the lease is renewed while a call takes long.
 const RENEW: Duration = Duration::from_secs(5);
 
@@ -176,10 +179,14 @@ pub async fn work(
     let started = Instant::now();
     let mut run = Run::new(app, scope, claimed).await?;
     let worked = tokio::select! {
-        worked = slice(app, &mut run, started + SLICE, shutdown) => worked,
-        lost = renew(app, scope, run_id, fence) => Err(Stop::Store(lost)),
+        worked = slice(app, &mut run, started + SLICE, shutdown) => Some(worked),
+        lost = renew(app, scope, run_id, fence) => Some(Err(Stop::Store(lost))),
+        () = patience_ends(shutdown) => None,
     };
-    let outcome = settle::settle(app, &mut run, worked).await;
+    let outcome = match worked {
+        Some(worked) => settle::settle(app, &mut run, worked).await,
+        None => settle::let_go(app, &run).await,
+    };
     match &outcome {
         Ok(outcome) => tracing::info!(
             portal.id = %scope.hub_id(), run.id = %run_id, job.kind = run.kind.as_str(), ?outcome,
@@ -210,6 +217,12 @@ async fn slice(
         }
     }
     Ok(true)
+}
+
+/// Returns when the process was told to stop so long ago that no step is waited for any more.
+async fn patience_ends(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(STOP_PATIENCE).await;
 }
 
 /// Whether a more urgent run of the same portal waits: a person, or an event that just came in.

@@ -147,6 +147,20 @@ pub(super) async fn settle(
     Ok(outcome)
 }
 
+/// Puts a run back whose step was cut off because the process stops. What it sent last may still arrive at HubSpot, so
+/// the portal stays closed to others for as long as a call may take. What the run held in memory is not stored: it may be
+/// ahead of what was committed.
+pub(super) async fn let_go(app: &App, run: &Run) -> Result<Outcome, crate::Error> {
+    tracing::warn!(portal.id = %run.scope.hub_id(), run.id = %run.id, "a run was cut off in a call that does not end, for the process stops");
+    let mut tx = match run.begin(app).await {
+        Err(store::Error::Fenced) => return Ok(Outcome::Passed),
+        other => other?,
+    };
+    runs::let_go(&mut tx, run.scope, run.id, hubspot::limits::CALL_TIMEOUT).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(Outcome::Yielded)
+}
+
 /// Ends the run as failed, with the reason, or as succeeded without one.
 async fn end(
     run: &mut Run,

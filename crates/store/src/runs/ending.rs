@@ -1,5 +1,7 @@
 //! Letting go of a portal: for a while, for good, or for everybody.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::RunId;
 use domain::run::{RunKind, RunState};
@@ -34,6 +36,40 @@ pub async fn postpone(
     .execute(&mut *conn)
     .await?;
     release(conn, scope).await
+}
+
+/// Puts a run back that was cut off in the middle of a call, through no fault of its own: the start does not count against
+/// it. Its portal can be claimed again after `wait`, when nothing that it sent is under way any more.
+pub async fn let_go(
+    conn: &mut Conn,
+    scope: PortalScope,
+    run_id: RunId,
+    wait: Duration,
+) -> Result<(), Error> {
+    let hub_id = scope.hub_id().0;
+    sqlx::query!(
+        "UPDATE runs SET state = 'queued', starts_without_progress = greatest(starts_without_progress - 1, 0)
+         WHERE hub_id = $1 AND run_id = $2",
+        hub_id,
+        run_id.0
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "UPDATE portal_leases SET lease_until = now() + make_interval(secs => $2) WHERE hub_id = $1",
+        hub_id,
+        wait.as_secs_f64()
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "UPDATE run_queue SET due_at = now() + make_interval(secs => $2), rung_at = NULL WHERE run_id = $1",
+        run_id.0,
+        wait.as_secs_f64()
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Ends a run. When it was asked for again meanwhile, another one of its kind follows, however this one ended; only where a

@@ -10,7 +10,9 @@ mod showing;
 pub use asking::{Requested, Wish, find_scope, lock, request, request_wish, try_lock};
 pub use board::{is_outranked, next_due_secs, take_due};
 pub use claiming::{Claim, Claimed, LEASE_SECS, Progress, claim, hold, save_progress};
-pub use ending::{Cancelled, cancel, fail_open, finish, interrupt, pause, postpone, resume};
+pub use ending::{
+    Cancelled, cancel, fail_open, finish, interrupt, let_go, pause, postpone, resume,
+};
 pub use showing::{Account, find, list};
 
 use domain::run::{RunKind, RunState};

@@ -118,6 +118,55 @@ async fn a_portal_has_one_writer_and_an_old_fence_commits_nothing() {
 }
 
 #[tokio::test]
+async fn a_run_that_was_cut_off_keeps_its_portal_closed_for_a_while_and_its_start_does_not_count() {
+    let world = world().await;
+    let portal = world.portal(1, "UTC").await;
+    let run = request(&world, portal, RunKind::Backfill).await.run_id;
+    let sync = request(&world, portal, RunKind::Sync).await.run_id;
+    // More often than a run may start without progress.
+    for _ in 0..5 {
+        let fence = fence(&claim(&world, portal, run).await);
+        let mut tx = world.db.begin(portal).await.unwrap();
+        runs::hold(&mut tx, portal, run, fence).await.unwrap();
+        let wait = std::time::Duration::from_secs(3_600);
+        runs::let_go(&mut tx, portal, run, wait).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut tx = world.db.begin(portal).await.unwrap();
+        let current = current_run(&mut tx, portal).await.unwrap();
+        assert_eq!(current.state, RunState::Queued);
+        drop(tx);
+        assert_eq!(claim(&world, portal, run).await, Claim::Busy);
+        assert_eq!(claim(&world, portal, sync).await, Claim::Busy);
+        let_lease_lapse(&world, portal).await;
+    }
+}
+
+#[tokio::test]
+async fn a_run_of_a_kind_that_only_a_newer_version_knows_is_left_to_it() {
+    let world = world().await;
+    let portal = world.portal(1, "UTC").await;
+    let run = request(&world, portal, RunKind::Backfill).await.run_id;
+    let mut owner = world.scratch.owner().await;
+    sqlx::query("ALTER TABLE runs DROP CONSTRAINT runs_kind_check")
+        .execute(&mut owner)
+        .await
+        .unwrap();
+    world
+        .scratch
+        .tamper(&["runs"], "UPDATE runs SET kind = 'of_tomorrow'")
+        .await;
+    let before = world.scratch.rows("runs", portal).await;
+    for _ in 0..5 {
+        let mut tx = world.db.begin(portal).await.unwrap();
+        let refused = runs::claim(&mut tx, portal, run, now()).await;
+        assert!(matches!(refused, Err(Error::Corrupt { .. })), "{refused:?}");
+    }
+    assert_eq!(world.scratch.rows("runs", portal).await, before);
+    let mut tx = world.db.begin_unscoped().await.unwrap();
+    assert_eq!(runs::take_due(&mut tx, 10).await.unwrap(), [run]);
+}
+
+#[tokio::test]
 async fn the_board_rings_once_for_each_due_run_and_again_when_a_worker_dies() {
     let world = world().await;
     let portal = world.portal(1, "UTC").await;

@@ -12,12 +12,12 @@ use domain::portal::PortalStatus;
 use domain::statistics::Statistics;
 use futures::{Stream, StreamExt, stream};
 use tokio::time::{MissedTickBehavior, interval, sleep};
-use tokio_util::sync::CancellationToken;
 
 use crate::access::Admitted;
 use crate::error::Error;
 use crate::handlers::days::DaysAsked;
 use crate::places::Places;
+use crate::router::Stop;
 
 /// Between two looks at the status.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ pub async fn statistics(
 /// `GET /portals/{hub_id}/events`: a `status` event with `status.json`, at once and whenever it changes.
 pub async fn events(
     State(app): State<App>,
-    State(shutdown): State<CancellationToken>,
+    State(stop): State<Stop>,
     State(streams): State<Arc<Places<Vec<u8>>>>,
     Admitted(session): Admitted,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Error> {
@@ -98,7 +98,7 @@ pub async fn events(
     );
     let end = async move {
         tokio::select! {
-            () = shutdown.cancelled() => {}
+            () = stop.closing.cancelled() => {}
             () = sleep(STREAM_LIFETIME) => {}
         }
     };
