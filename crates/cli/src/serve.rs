@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use store::Migrated;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -63,10 +64,17 @@ pub async fn migrate() -> Result<()> {
         .context("DATABASE_URL")?
         .username()
         .to_owned();
-    store::migrate(&config::migration_database_url()?, &app_role)
+    let migrated = store::migrate(&config::migration_database_url()?, &app_role)
         .await
         .context("MIGRATION_DATABASE_URL")?;
-    tracing::info!(role = app_role, "the schema is up to date");
+    match migrated {
+        Migrated::UpToDate => tracing::info!(role = app_role, "the schema is up to date"),
+        Migrated::Newer => {
+            tracing::warn!(
+                "the schema is a newer version's and is left as it is; this one works on it"
+            );
+        }
+    }
     Ok(())
 }
 

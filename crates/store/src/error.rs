@@ -9,11 +9,28 @@ pub enum Error {
     /// A migration failed or the schema is not the one this binary knows.
     #[error("the schema could not be brought up to date")]
     Migration(#[from] sqlx::migrate::MigrateError),
-    /// The schema is older or newer than this binary.
+    /// A migration of this binary has not been run.
     #[error(
-        "the database's schema is not this version's: run `thnks-hubspot migrate` of the newest version first"
+        "the database's schema is older than this version: run `thnks-hubspot migrate` of this version first"
     )]
-    SchemaDiffers,
+    SchemaOlder,
+    /// A migration has taken away what this binary needs.
+    #[error(
+        "the database's schema is newer and does without this version: start one that knows migration {floor}"
+    )]
+    SchemaNewer {
+        /// The last migration that a binary must know.
+        floor: i64,
+    },
+    /// A migration that was run is not this binary's of the same number.
+    #[error("migration {version} of the database is not the one that this version knows")]
+    SchemaForeign {
+        /// Its number.
+        version: i64,
+    },
+    /// Another `migrate` has not ended in time.
+    #[error("another migration of this database is under way and does not end")]
+    Migrating,
     /// The portal's lease was taken over: this run must stop and commit nothing.
     #[error("another worker has taken over this portal")]
     Fenced,

@@ -42,7 +42,7 @@ pub mod testing;
 
 pub use db::{Conn, Db, Doorbell, Pooled, Tx, freeze};
 pub use error::Error;
-pub use migrate::migrate;
+pub use migrate::{Migrated, migrate};
 pub use scope::PortalScope;
 
 /// A secret after sealing: what the database sees of it.

@@ -8,11 +8,12 @@ use std::sync::OnceLock;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::HubId;
+use sqlx::migrate::{Migration, MigrationType};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqlSafeStr};
 use tokio::sync::Mutex;
 
-use crate::{Db, PortalScope, migrate};
+use crate::{Db, Error, Migrated, PortalScope, migrate};
 
 /// Fingerprints of rows, by table and portal; the latter is `None` where a table has none. What has no rows is not in it.
 pub type Digest = BTreeMap<(String, Option<i64>), String>;
@@ -195,6 +196,29 @@ impl ScratchDatabase {
             .await
             .expect("the database is named");
         owner.close().await.expect("the owner leaves");
+    }
+
+    /// Migrates to the version after this one, which has these migrations (number and statements) beside ours.
+    pub async fn migrate_further(
+        &self,
+        further: &[(i64, &'static str)],
+    ) -> Result<Migrated, Error> {
+        let further = further.iter().map(|(version, sql)| {
+            let is_outside = sql.starts_with("-- no-transaction");
+            let (kind, sql) = (MigrationType::Simple, (*sql).into_sql_str());
+            Migration::new(*version, "further".into(), kind, sql, is_outside)
+        });
+        migrate::migrate_further(further.collect(), &self.owner_url, &self.app_role()).await
+    }
+
+    /// Migrates as this version does.
+    pub async fn migrate(&self) -> Result<Migrated, Error> {
+        crate::migrate(&self.owner_url, &self.app_role()).await
+    }
+
+    fn app_role(&self) -> String {
+        let options: PgConnectOptions = self.app_url.parse().expect("an address");
+        options.get_username().to_owned()
     }
 
     /// A pool as the app's role.

@@ -10,6 +10,8 @@ mod isolation;
 mod ledger;
 mod machine;
 mod members;
+mod migrating;
+mod migrations;
 mod notices;
 mod proxy;
 mod reports;
