@@ -57,6 +57,17 @@ pub enum NoTurn {
     Down(Duration),
 }
 
+/// How much of a portal's budget is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Used {
+    /// Calls of the window that ends now.
+    pub calls: u32,
+    /// How many there may be.
+    pub limit: u32,
+    /// For how long HubSpot has asked it to send nothing.
+    pub blocked: Duration,
+}
+
 /// Spends a portal's calls. All calls of one portal have to go through budgets that know of each other.
 #[async_trait]
 pub trait Budget: Send + Sync {
@@ -72,6 +83,11 @@ pub trait Budget: Send + Sync {
 
     /// Whether HubSpot as a whole counts as down.
     fn is_down(&self) -> bool;
+
+    /// How much of their budgets these portals have used, in their order; `None` when it cannot be told now.
+    async fn used(&self, _hubs: &[HubId]) -> Option<Vec<Used>> {
+        None
+    }
 }
 
 /// A budget for one process: an exact sliding window. In no span of [`BUDGET_WINDOW`] more than `limit` calls go.
@@ -205,6 +221,23 @@ impl Budget for LocalBudget {
         let window = windows.entry(hub).or_default();
         window.blocked_until = window.blocked_until.max(Some(until));
     }
+
+    async fn used(&self, hubs: &[HubId]) -> Option<Vec<Used>> {
+        let now = Instant::now();
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = hubs.iter().map(|hub| {
+            let (calls, blocked_until) = windows.get_mut(hub).map_or((0, None), |window| {
+                window.forget_before(now);
+                (window.gone.len(), window.blocked_until)
+            });
+            Used {
+                calls: u32::try_from(calls).unwrap_or(u32::MAX),
+                limit: self.limit,
+                blocked: blocked_until.map_or(Duration::ZERO, |until| until - now),
+            }
+        });
+        Some(used.collect())
+    }
 }
 
 #[cfg(test)]
@@ -273,6 +306,23 @@ mod tests {
         assert_eq!(Instant::now(), before);
         budget.acquire(HUB, CallClass::Interactive).await.unwrap();
         assert!(Instant::now() - before >= Duration::from_secs(7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_used_is_told_by_portal_and_forgotten_with_the_window() {
+        let budget = LocalBudget::new(3);
+        budget.acquire(HUB, CallClass::Sync).await.unwrap();
+        budget.acquire(HUB, CallClass::Sync).await.unwrap();
+        budget.block(HubId(2), Duration::from_secs(7)).await;
+        let told = |calls, secs| Used {
+            calls,
+            limit: 3,
+            blocked: Duration::from_secs(secs),
+        };
+        let used = budget.used(&[HubId(2), HUB, HubId(3)]).await.unwrap();
+        assert_eq!(used, [told(0, 7), told(2, 0), told(0, 0)]);
+        tokio::time::sleep(BUDGET_WINDOW).await;
+        assert_eq!(budget.used(&[HUB]).await.unwrap(), [told(0, 0)]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::budget::{Budget, CallClass};
+use crate::budget::{Budget, CallClass, Used};
 use crate::config::Config;
 use crate::error::{Error, Fault, KeptBody, Refusal};
 use crate::limits;
@@ -118,6 +118,11 @@ impl Client {
     /// Whether HubSpot as a whole counts as down: what fails now is nobody's fault.
     pub fn is_down(&self) -> bool {
         self.inner.budget.is_down()
+    }
+
+    /// How much of their budgets these portals have used, in their order; `None` when it cannot be told now.
+    pub async fn used(&self, hubs: &[HubId]) -> Option<Vec<Used>> {
+        self.inner.budget.used(hubs).await
     }
 
     /// Notes the end of an attempt. What goes well earns the portal a part of a repeat. Calls about tokens go to another part

@@ -31,7 +31,7 @@ pub use associations::{
     AssociateAnswer, Associated, AssociatedRecord, AssociationCategory, AssociationLabel,
     AssociationType, RefusedLink,
 };
-pub use budget::{Budget, CallClass, LocalBudget, NoTurn};
+pub use budget::{Budget, CallClass, LocalBudget, NoTurn, Used};
 pub use client::{AccessTokens, Client, http_client};
 pub use config::Config;
 pub use definition::{Difference, Repair, differences};

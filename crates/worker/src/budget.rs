@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use domain::HubId;
 use domain::breaker::{OPENS_AFTER, PROBE_EVERY};
 use hubspot::limits::BUDGET_WINDOW;
-use hubspot::{Budget, CallClass, LocalBudget, NoTurn};
+use hubspot::{Budget, CallClass, LocalBudget, NoTurn, Used};
 use redis::Script;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -73,6 +73,21 @@ end
 return 0
 ";
 
+/// For each portal, whose two keys follow each other: its calls of the last `ARGV[1]` milliseconds, and for how many it is blocked.
+const USED: &str = r"
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local used = {}
+for key = 1, #KEYS, 2 do
+    used[key] = redis.call('ZCOUNT', KEYS[key], string.format('(%.0f', now - ARGV[1]), '+inf')
+    used[key + 1] = math.max(0, tonumber(redis.call('GET', KEYS[key + 1]) or '0') - now)
+end
+return used
+";
+
+/// How long somebody who looks at a page waits for Redis to tell.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
+
 /// The budget that all processes share.
 pub struct SharedBudget {
     redis: Redis,
@@ -80,6 +95,7 @@ pub struct SharedBudget {
     acquire: Script,
     block: Script,
     broke: Script,
+    used: Script,
     /// All calls of this process.
     own: LocalBudget,
     /// Its share while Redis is away.
@@ -108,6 +124,7 @@ impl SharedBudget {
             acquire: Script::new(ACQUIRE),
             block: Script::new(BLOCK),
             broke: Script::new(BROKE),
+            used: Script::new(USED),
             own: LocalBudget::new(limit),
             share: LocalBudget::new((limit / PROCESSES).max(1)),
             counted_at: Mutex::new(None),
@@ -257,6 +274,25 @@ impl Budget for SharedBudget {
             tracing::debug!(%error, "other processes could not be told to slow down");
         }
     }
+
+    async fn used(&self, hubs: &[HubId]) -> Option<Vec<Used>> {
+        let mut asked = self.used.prepare_invoke();
+        asked.arg(millis(BUDGET_WINDOW));
+        for hub in hubs {
+            asked
+                .key(format!("budget:{hub}:calls"))
+                .key(format!("budget:{hub}:blocked"));
+        }
+        let mut connection = self.redis.connection.clone();
+        let told = tokio::time::timeout(TOLD_WITHIN, asked.invoke_async(&mut connection)).await;
+        let told: Vec<u64> = told.ok()?.ok()?;
+        let used = told.chunks_exact(2).map(|pair| Used {
+            calls: u32::try_from(pair[0]).unwrap_or(u32::MAX),
+            limit: self.limit,
+            blocked: Duration::from_millis(pair[1]),
+        });
+        Some(used.collect())
+    }
 }
 
 #[cfg(test)]
@@ -386,6 +422,26 @@ mod tests {
         }
         let wait = budget.ask(HUB, CallClass::Sync, 3).await.unwrap().wait;
         assert!(wait > Duration::ZERO && wait <= BUDGET_WINDOW + Duration::from_millis(1));
+    }
+
+    #[tokio::test]
+    async fn what_all_processes_have_used_is_told_without_counting_as_a_call() {
+        let server = Server::start();
+        let (ours, theirs) = (server.budget(9), server.budget(9));
+        for budget in [&ours, &theirs, &theirs] {
+            budget.acquire(HUB, CallClass::Sync).await.unwrap();
+        }
+        theirs.block(HubId(2), Duration::from_hours(1)).await;
+        for _ in 0..2 {
+            let used = ours.used(&[HubId(2), HUB, HubId(3)]).await.unwrap();
+            let calls: Vec<u32> = used.iter().map(|used| used.calls).collect();
+            assert_eq!(calls, [0, 3, 0]);
+            let blocked: Vec<bool> = used.iter().map(|used| !used.blocked.is_zero()).collect();
+            assert_eq!(blocked, [true, false, false]);
+        }
+        assert_eq!(ours.used(&[]).await, Some(Vec::new()));
+        let away = budget(Path::new("/tmp/no-redis-here"), 9);
+        assert_eq!(away.used(&[HUB]).await, None);
     }
 
     #[tokio::test]
