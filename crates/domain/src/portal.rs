@@ -44,6 +44,33 @@ pub struct PortalFacts {
 }
 
 impl PortalState {
+    /// All states.
+    pub const ALL: [Self; 6] = [
+        Self::Connecting,
+        Self::NeedsSetup,
+        Self::Backfilling,
+        Self::Active,
+        Self::Paused,
+        Self::Disconnected,
+    ];
+
+    /// The value on the boards, in addresses and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::NeedsSetup => "needs_setup",
+            Self::Backfilling => "backfilling",
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::Disconnected => "disconnected",
+        }
+    }
+
+    /// The state that a stored value means.
+    pub fn from_stored(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
     /// The state that the facts make; the first that applies, in the order of urgency.
     pub fn of(facts: PortalFacts) -> Self {
         match facts {

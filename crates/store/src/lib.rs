@@ -12,6 +12,7 @@ pub mod attempts;
 pub mod audit;
 pub mod chains;
 pub mod connections;
+pub mod console;
 pub mod erasure;
 pub mod failures;
 pub mod gifts;

@@ -53,6 +53,11 @@ pub(crate) const RIGHTS: &[(&str, &str)] = &[
     ("notices", "SELECT, INSERT, DELETE"),
     ("notice_deliveries", "SELECT, INSERT, UPDATE, DELETE"),
     ("notice_board", "SELECT, INSERT, UPDATE, DELETE"),
+    ("portal_board", "SELECT, INSERT, UPDATE"),
+    ("ledger_board", "SELECT, INSERT, UPDATE"),
+    ("run_board", "SELECT, INSERT, UPDATE, DELETE"),
+    ("operator_sessions", "SELECT, INSERT, UPDATE, DELETE"),
+    ("operator_looks", "SELECT, INSERT, UPDATE, DELETE"),
 ];
 
 /// How long a migration waits for a lock: whoever comes after it waits behind it, pages and runs alike.

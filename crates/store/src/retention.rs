@@ -6,9 +6,11 @@ use sqlx::AssertSqlSafe;
 use crate::{Conn, Error, PortalScope};
 
 /// What goes, table by table, so that nothing is left that refers to what is gone. The portal's own row, its lease and totals,
-/// its place in the schedule and the trail of acts stay (`app/tests/it/retention.rs` holds that nothing is forgotten).
-const ERASED: [&str; 24] = [
+/// its places on boards and in the schedule, and the trail of acts stay (`app/tests/it/retention.rs` holds that nothing is forgotten).
+const ERASED: [&str; 26] = [
     "run_queue",
+    "run_board",
+    "operator_looks",
     "hubspot_events",
     "notice_board",
     "notice_deliveries",

@@ -321,6 +321,10 @@ impl ScratchDatabase {
             "INSERT INTO erased_recipients (hub_id, identifier_hash, erased_at) VALUES ($1, '\\x00', now())",
             "INSERT INTO rejected_rows (hub_id, row_key, field, reason, payload, first_seen_at, last_seen_at)
              VALUES ($1, 'k', 'id', 'missing', '{}', now(), now()) ON CONFLICT DO NOTHING",
+            "WITH open AS (
+                INSERT INTO operator_sessions (token_hash, operator, credential, created_at, last_seen_at)
+                VALUES (int8send($1), 'ana', '\\x00', now(), now()) RETURNING token_hash)
+             INSERT INTO operator_looks (token_hash, hub_id, ends_at) SELECT token_hash, $1, 'infinity' FROM open",
             "INSERT INTO pipeline_stages (hub_id, pipeline, stage, pipeline_label, stage_label, read_at)
              VALUES ($1, 'p', 's', 'P', 'S', now()) ON CONFLICT DO NOTHING",
         ] {
@@ -507,6 +511,27 @@ impl ScratchDatabase {
         .execute(&mut self.owner().await)
         .await
         .expect("sessions grow older");
+    }
+
+    /// The same over every session of an operator.
+    pub async fn age_operator_sessions(&self, unused_for: TimeDelta, open_for: TimeDelta) {
+        sqlx::query(
+            "UPDATE operator_sessions SET last_seen_at = last_seen_at - $1, created_at = created_at - $2",
+        )
+        .bind(unused_for)
+        .bind(open_for)
+        .execute(&mut self.owner().await)
+        .await
+        .expect("operators' sessions grow older");
+    }
+
+    /// Lets time pass over every look of an operator at a portal.
+    pub async fn age_looks(&self, by: TimeDelta) {
+        sqlx::query("UPDATE operator_looks SET ends_at = ends_at - $1")
+            .bind(by)
+            .execute(&mut self.owner().await)
+            .await
+            .expect("looks come nearer to their end");
     }
 
     /// Ends the wait of the run on the board that is due first, and tells how long it would still have waited; `None`

@@ -119,6 +119,8 @@ async fn after_it_all_is_erased_but_the_trail_and_no_other_portals() {
         [
             "audit",
             "chain_heads",
+            "ledger_board",
+            "portal_board",
             "portal_leases",
             "portal_totals",
             "portals",

@@ -8,7 +8,7 @@ use store::testing::rights;
 use crate::harness::{World, world};
 
 /// Tables that belong to no portal, each with the reason.
-pub const NOT_TENANT: [(&str, &str); 12] = [
+pub const NOT_TENANT: [(&str, &str); 17] = [
     ("_sqlx_migrations", "the schema's own"),
     ("organizations", "the operator's"),
     ("setup_links", "the operator's"),
@@ -27,6 +27,11 @@ pub const NOT_TENANT: [(&str, &str); 12] = [
     ),
     ("sync_schedule", "ids and times for the dispatcher"),
     ("notice_board", "ids and times for the dispatcher"),
+    ("portal_board", "domains, states and times for the operator"),
+    ("ledger_board", "counts for the operator"),
+    ("run_board", "ids, codes and times for the operator"),
+    ("operator_sessions", "the operator's"),
+    ("operator_looks", "the operator's"),
 ];
 
 #[tokio::test]
@@ -83,7 +88,7 @@ async fn keys_of_tenant_tables_begin_with_the_portal() {
     let foreign: Vec<(String, String)> = sqlx::query_as(
         "SELECT conrelid::regclass::text, conname::text FROM pg_constraint
          WHERE contype = 'f' AND connamespace = 'public'::regnamespace
-            AND NOT conrelid::regclass::text = ANY(ARRAY['setup_links', 'install_states'])
+            AND NOT conrelid::regclass::text = ANY(ARRAY['setup_links', 'install_states', 'operator_looks'])
             AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = conrelid AND a.attnum = ANY(conkey) AND a.attname = 'hub_id')
             AND conname <> 'portals_organization_id_fkey'",
     )
