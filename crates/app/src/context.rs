@@ -46,6 +46,8 @@ pub struct Parts {
     /// What sends notices; without it none are sent.
     pub(crate) notify: Option<notify::Client>,
     pub(crate) complaints: Arc<crate::blame::Complaints>,
+    /// The operator's console, where there is one.
+    pub(crate) console: Option<Arc<crate::console::Console>>,
     clock: Clock,
 }
 
@@ -79,6 +81,7 @@ impl App {
             reports: crate::reports::Answers::new(),
             notify: None,
             complaints: Arc::new(crate::blame::Complaints::new()),
+            console: None,
             clock,
         }))
     }
@@ -88,6 +91,18 @@ impl App {
     pub fn with_notify(mut self, notify: notify::Client) -> Self {
         Arc::make_mut(&mut self.0).notify = Some(notify);
         self
+    }
+
+    /// The same with the operator's console.
+    #[must_use]
+    pub fn with_console(mut self, console: Arc<crate::console::Console>) -> Self {
+        Arc::make_mut(&mut self.0).console = Some(console);
+        self
+    }
+
+    /// The operator's console; `None` where there is none, and nobody can sign in to it.
+    pub fn console(&self) -> Option<&crate::console::Console> {
+        self.console.as_deref()
     }
 
     /// Now.

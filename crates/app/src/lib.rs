@@ -14,6 +14,7 @@ pub mod access;
 pub mod audit;
 pub mod chain;
 pub mod connect;
+pub mod console;
 pub mod dashboard;
 pub mod days;
 pub mod disconnect;

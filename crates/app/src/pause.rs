@@ -1,6 +1,7 @@
 //! Pausing a portal and resuming it. Nothing is lost meanwhile: open runs stay where they stand, and what Thnks changes is
 //! read after the pause.
 
+use chrono::{DateTime, Utc};
 use domain::portal::PortalState;
 use domain::run::RunKind;
 use domain::trouble::Sign;
@@ -17,19 +18,30 @@ pub async fn pause(app: &App, session: &Session) -> Result<(), Error> {
     let mut tx = app.db.begin(scope).await?;
     // Workers lock the lease first, and so does everybody else.
     store::runs::lock(&mut tx, scope).await?;
-    let portal = find(&mut tx, scope).await?;
-    let state = status::read(&mut tx, scope, &portal).await?.state;
+    pause_in(&mut tx, scope, &actor, now).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(())
+}
+
+/// The same in a transaction that began with [`store::runs::lock`].
+pub(crate) async fn pause_in(
+    tx: &mut store::Tx,
+    scope: PortalScope,
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let portal = find(tx, scope).await?;
+    let state = status::read(tx, scope, &portal).await?.state;
     if matches!(state, PortalState::Disconnected | PortalState::Connecting) {
         return Err(Error::NotPossible { state });
     }
     if portal.paused_at.is_some() {
         return Ok(());
     }
-    store::runs::pause(&mut tx, scope).await?;
-    store::portals::save_paused(&mut tx, scope, Some(now)).await?;
-    store::schedule::clear(&mut tx, scope).await?;
-    store::audit::insert(&mut tx, scope, &actor, "portal.pause", &json!({}), now).await?;
-    tx.commit().await.map_err(store::Error::from)?;
+    store::runs::pause(tx, scope).await?;
+    store::portals::save_paused(tx, scope, Some(now)).await?;
+    store::schedule::clear(tx, scope).await?;
+    store::audit::insert(tx, scope, actor, "portal.pause", &json!({}), now).await?;
     Ok(())
 }
 
@@ -38,23 +50,35 @@ pub async fn resume(app: &App, session: &Session) -> Result<(), Error> {
     let (scope, now, actor) = (*session.scope(), app.now(), session.actor());
     let mut tx = app.db.begin(scope).await?;
     store::runs::lock(&mut tx, scope).await?;
-    let portal = find(&mut tx, scope).await?;
+    resume_in(&mut tx, app, scope, &actor, now).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(())
+}
+
+/// The same in a transaction that began with [`store::runs::lock`].
+pub(crate) async fn resume_in(
+    tx: &mut store::Tx,
+    app: &App,
+    scope: PortalScope,
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let portal = find(tx, scope).await?;
     if portal.paused_at.is_none() {
         return Ok(());
     }
-    store::portals::save_paused(&mut tx, scope, None).await?;
-    store::schedule::plan(&mut tx, scope, app.config.sync_interval, now).await?;
-    store::runs::resume(&mut tx, scope).await?;
+    store::portals::save_paused(tx, scope, None).await?;
+    store::schedule::plan(tx, scope, app.config.sync_interval, now).await?;
+    store::runs::resume(tx, scope).await?;
     let kind = if portal.needs.is_empty() {
         runs::sync_or_backfill(&portal)
     } else {
         RunKind::Check
     };
-    store::runs::request(&mut tx, scope, kind, &actor, now).await?;
+    store::runs::request(tx, scope, kind, actor, now).await?;
     // The time of the pause is no time of trouble.
-    notices::note(app, &mut tx, scope, Sign::Moved, now).await?;
-    store::audit::insert(&mut tx, scope, &actor, "portal.resume", &json!({}), now).await?;
-    tx.commit().await.map_err(store::Error::from)?;
+    notices::note(app, tx, scope, Sign::Moved, now).await?;
+    store::audit::insert(tx, scope, actor, "portal.resume", &json!({}), now).await?;
     Ok(())
 }
 

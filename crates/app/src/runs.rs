@@ -152,16 +152,28 @@ pub async fn cancel(
     let (scope, now, actor) = (*session.scope(), app.now(), session.actor());
     let mut tx = app.db.begin(scope).await?;
     store::runs::lock(&mut tx, scope).await?;
-    if let Some(cancelled) = store::runs::cancel(&mut tx, scope, run_id, now).await? {
-        if let Some(through) = engine::read_through(cancelled.kind, cancelled.progress) {
-            store::portals::save_synced_through(&mut tx, scope, through).await?;
-        }
-        let detail = json!({"run": run_id, "kind": cancelled.kind, "was": cancelled.was});
-        store::audit::insert(&mut tx, scope, &actor, "run.cancel", &detail, now).await?;
-    }
+    cancel_in(&mut tx, scope, run_id, &actor, now).await?;
     let account = store::runs::find(&mut tx, scope, run_id).await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(account.map(Account::from))
+}
+
+/// The same in a transaction that began with [`store::runs::lock`].
+pub(crate) async fn cancel_in(
+    tx: &mut store::Tx,
+    scope: PortalScope,
+    run_id: RunId,
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<(), store::Error> {
+    let Some(cancelled) = store::runs::cancel(tx, scope, run_id, now).await? else {
+        return Ok(());
+    };
+    if let Some(through) = engine::read_through(cancelled.kind, cancelled.progress) {
+        store::portals::save_synced_through(tx, scope, through).await?;
+    }
+    let detail = json!({"run": run_id, "kind": cancelled.kind, "was": cancelled.was});
+    store::audit::insert(tx, scope, actor, "run.cancel", &detail, now).await
 }
 
 /// How a run stands.
