@@ -1,9 +1,11 @@
 //! The environment, read once. A missing or malformed value is one line that names the variable.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use app::console::{Console, Operators, TraceUrl};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
@@ -45,6 +47,8 @@ pub struct Config {
     pub traffic: web::Traffic,
     /// `SMTP_URL` and `MAIL_FROM`: without the first no mail is sent.
     pub mail: Option<notify::MailConfig>,
+    /// `OPERATORS` and `TRACE_URL_TEMPLATE`: without the first there is no console.
+    pub console: Option<Arc<Console>>,
 }
 
 /// HubSpot allows 110 per ten seconds and portal; ten are left for everything else that the portal's admins use.
@@ -135,6 +139,7 @@ impl Config {
             encryption_keys,
             traffic,
             mail: mail()?,
+            console: console()?,
         })
     }
 }
@@ -228,6 +233,22 @@ pub fn mail() -> Result<Option<notify::MailConfig>> {
         smtp_url: smtp_url.into(),
         from: required("MAIL_FROM")?,
     }))
+}
+
+/// `OPERATORS` and `TRACE_URL_TEMPLATE`; `None` where there is no console. An address for traces is looked at in any case.
+fn console() -> Result<Option<Arc<Console>>> {
+    let trace_url = optional("TRACE_URL_TEMPLATE")
+        .map(|text| TraceUrl::parse(&text))
+        .transpose()
+        .context("TRACE_URL_TEMPLATE")?;
+    let Some(list) = optional("OPERATORS") else {
+        return Ok(None);
+    };
+    let operators = Operators::parse(&list.into()).context("OPERATORS")?;
+    Ok(Some(Arc::new(Console {
+        operators,
+        trace_url,
+    })))
 }
 
 /// `DATABASE_URL`.

@@ -99,6 +99,7 @@ fn demo_config(sandbox: &Sandbox, public_url: Url, listener: &TcpListener) -> Re
     let mut key = [0_u8; 32];
     rand::fill(&mut key);
     Ok(Config {
+        console: None,
         database_url: config::database_url()?,
         redis_url: config::redis_url()?,
         public_url,

@@ -6,6 +6,7 @@ mod demo;
 mod healthcheck;
 mod keys;
 mod logging;
+mod operator;
 mod org;
 mod run;
 mod sandbox;
@@ -60,6 +61,9 @@ enum Command {
     /// The trail of what was done
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Whoever may sign in to the console
+    #[command(subcommand)]
+    Operator(operator::Command),
     /// The keys of `ENCRYPTION_KEYS`
     #[command(subcommand)]
     Keys(keys::Command),
@@ -90,6 +94,7 @@ async fn main() -> ExitCode {
         Command::Healthcheck { part } => healthcheck::run(part).await,
         Command::Org(command) => org::run(command).await,
         Command::Run(command) => return ended(run::run(command).await),
+        Command::Operator(command) => operator::run(command),
         Command::Audit(command) => audit::run(command).await,
         Command::Keys(command) => keys::run(command).await,
         Command::Disconnect { portal, .. } => match portal {

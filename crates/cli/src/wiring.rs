@@ -50,7 +50,12 @@ pub fn app(config: &Config) -> Result<(App, Redis)> {
         retention: TimeDelta::days(config.retention_days.into()),
     };
     let app = App::new(db, hubspot, thnks, keys, app_config, app::system_clock());
-    Ok((app.with_notify(notify(config)?), redis))
+    let app = app.with_notify(notify(config)?);
+    let app = match &config.console {
+        Some(console) => app.with_console(Arc::clone(console)),
+        None => app,
+    };
+    Ok((app, redis))
 }
 
 /// What sends notices. A demo on this machine may call webhooks on it.

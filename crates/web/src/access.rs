@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use app::App;
+use app::console;
 use app::session::{self, Session};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
@@ -76,6 +77,9 @@ pub async fn admit(
     if gate.who == Who::Anyone {
         return Ok(next.run(request).await);
     }
+    if gate.who == Who::Operator {
+        return admit_operator(gate, &jar, request, next).await;
+    }
     let token = cookies::find(&jar, Name::Session, gate.app.public_url());
     let session = match token {
         Some(token) => session::find(&gate.app, token).await?,
@@ -104,7 +108,7 @@ pub async fn admit(
     }
     let mut request = request;
     if !request.method().is_safe() {
-        request = own_form(request, &session, gate.app.public_url()).await?;
+        request = own_form(request, &session.csrf_token, gate.app.public_url()).await?;
     }
     if gate.who == Who::Owner && !session.is_owner() {
         if !request.method().is_safe() {
@@ -121,8 +125,38 @@ pub async fn admit(
     Ok(next.run(request).instrument(span).await)
 }
 
-/// The request again, after its form has shown the session's token and come from our own pages.
-async fn own_form(request: Request, session: &Session, public_url: &Url) -> Result<Request, Error> {
+/// The layer of a row of the console. A portal's session opens none of them: its cookie is not looked at.
+async fn admit_operator(
+    gate: Gate,
+    jar: &CookieJar,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    let token = cookies::find(jar, Name::Operator, gate.app.public_url());
+    let operator = match token {
+        Some(token) => console::find_session(&gate.app, token).await?,
+        None => None,
+    };
+    let Some(operator) = operator else {
+        return if wants_json(request.headers()) {
+            Err(Error::SignInNeeded)
+        } else {
+            Ok(Redirect::to("/operator/sign-in").into_response())
+        };
+    };
+    gate.limits
+        .take_operator(operator.token_hash())
+        .map_err(Error::TooMany)?;
+    if !request.method().is_safe() {
+        request = own_form(request, &operator.csrf_token, gate.app.public_url()).await?;
+    }
+    let span = tracing::info_span!("console", operator = %operator.name);
+    request.extensions_mut().insert(operator);
+    Ok(next.run(request).instrument(span).await)
+}
+
+/// The request again, after its form has shown the token it was given and come from our own pages.
+async fn own_form(request: Request, expected: &str, public_url: &Url) -> Result<Request, Error> {
     if !is_same_origin(request.headers(), public_url) {
         return Err(Error::ForeignForm);
     }
@@ -132,11 +166,16 @@ async fn own_form(request: Request, session: &Session, public_url: &Url) -> Resu
         .map_err(|_| Error::TooLarge)?;
     let token = form_urlencoded::parse(&bytes).find(|(name, _)| name == "csrf_token");
     let (_, token) = token.ok_or(Error::ForeignForm)?;
-    let is_own: bool = token.as_bytes().ct_eq(session.csrf_token.as_bytes()).into();
-    if !is_own {
+    if !is_own_form(&parts.headers, public_url, &token, expected) {
         return Err(Error::ForeignForm);
     }
     Ok(Request::from_parts(parts, Body::from(bytes)))
+}
+
+/// Whether a form comes from our own pages and shows the token it was given.
+pub fn is_own_form(headers: &HeaderMap, public_url: &Url, shown: &str, expected: &str) -> bool {
+    let is_token: bool = shown.as_bytes().ct_eq(expected.as_bytes()).into();
+    is_token && is_same_origin(headers, public_url)
 }
 
 /// What browsers say of a form's origin must be ours; a client that says nothing has the token to show.

@@ -61,6 +61,10 @@ pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Res
         .extensions()
         .get::<MatchedPath>()
         .map(|path| path.as_str().to_owned());
+    // Only where there is one: elsewhere such an address is no row, and has none.
+    let is_console = route
+        .as_deref()
+        .is_some_and(|route| route.starts_with("/operator"));
     let as_json = wants_json(request.headers()) || is_data(request.uri().path());
 
     let span = tracing::info_span!("request", request.id = %id);
@@ -75,7 +79,7 @@ pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Res
     .await;
 
     if let Some(problem) = problem_of(&mut answer) {
-        answer = say(&problem, &answer, as_json, id);
+        answer = say(&problem, &answer, is_console, as_json, id);
     }
     let headers = answer.headers_mut();
     for (name, value) in HEADERS {
@@ -136,7 +140,7 @@ fn problem_of(answer: &mut Response) -> Option<Problem> {
 }
 
 /// The page or the JSON of `problem`; cookies, `Allow` and `Retry-After` that `bare` sets are kept.
-fn say(problem: &Problem, bare: &Response, as_json: bool, id: Uuid) -> Response {
+fn say(problem: &Problem, bare: &Response, is_console: bool, as_json: bool, id: Uuid) -> Response {
     let mut answer = if as_json {
         Json(json!({
             "error": problem.code,
@@ -147,11 +151,19 @@ fn say(problem: &Problem, bare: &Response, as_json: bool, id: Uuid) -> Response 
         .into_response()
     } else {
         let page = ProblemPage {
-            shell: Shell::new(problem.title.as_str(), None),
+            shell: if is_console {
+                Shell::of_console(problem.title.as_str(), None)
+            } else {
+                Shell::new(problem.title.as_str(), None)
+            },
             title: problem.title.clone(),
             detail: problem.detail.clone(),
             remedies: problem.remedies.clone(),
-            action: problem.action,
+            action: if is_console {
+                Some(("/operator", "To the console"))
+            } else {
+                problem.action
+            },
             ours: problem.status.is_server_error(),
             request_id: id.to_string(),
         };

@@ -1,4 +1,4 @@
-//! The cookies: the session, and the browser's half of an authorization that has begun, here or in HubSpot's marketplace.
+//! The cookies: the session, the operator's, and the browser's half of an authorization that has begun, here or in HubSpot's marketplace.
 //!
 //! Over https their names start with `__Host-`, which browsers accept only with Secure, Path=/ and no Domain.
 
@@ -19,6 +19,10 @@ pub enum Name {
     Install,
     /// The same for an install that began in HubSpot's marketplace, which may run in a frame of HubSpot's.
     Marketplace,
+    /// The token of an operator's session.
+    Operator,
+    /// What the form of the operators' sign-in must bring back.
+    OperatorForm,
 }
 
 impl Name {
@@ -30,6 +34,10 @@ impl Name {
             (Self::Install, false) => "install",
             (Self::Marketplace, true) => "__Host-marketplace",
             (Self::Marketplace, false) => "marketplace",
+            (Self::Operator, true) => "__Host-operator",
+            (Self::Operator, false) => "operator",
+            (Self::OperatorForm, true) => "__Host-operator-form",
+            (Self::OperatorForm, false) => "operator-form",
         }
     }
 }
@@ -47,7 +55,7 @@ pub fn find<'a>(jar: &'a CookieJar, name: Name, public_url: &Url) -> Option<&'a 
 /// The jar with `name` set.
 pub fn set(jar: CookieJar, name: Name, value: String, public_url: &Url) -> CookieJar {
     let mut cookie = blank(name, value, public_url);
-    if name != Name::Session {
+    if matches!(name, Name::Install | Name::Marketplace) {
         cookie.set_max_age(INSTALL_LIFETIME);
     }
     jar.add(cookie)
@@ -69,10 +77,10 @@ pub const CLEAR_SITE_DATA: (HeaderName, &str) = (
 fn blank(name: Name, value: String, public_url: &Url) -> Cookie<'static> {
     let is_secure = is_secure(public_url);
     // HubSpot's marketplace leads here and back from its own pages. Browsers take `None` with Secure alone.
-    let same_site = if name == Name::Marketplace && is_secure {
-        SameSite::None
-    } else {
-        SameSite::Lax
+    let same_site = match name {
+        Name::Marketplace if is_secure => SameSite::None,
+        Name::OperatorForm => SameSite::Strict,
+        _ => SameSite::Lax,
     };
     Cookie::build((name.text(public_url), value))
         .path("/")

@@ -1,6 +1,8 @@
 //! The only list of URLs: each with its method, who may come in and what kind of answer it gives. The router is built
 //! from it, and tests walk it, so a route without a row does not exist.
 
+mod console;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +29,8 @@ use crate::handlers::{
 use crate::places::Places;
 use crate::traffic::{Limits, Traffic};
 
+pub use console::CONSOLE;
+
 /// The longest that an answer may take before it begins.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -42,6 +46,8 @@ pub enum Who {
     Session,
     /// An owner of this portal.
     Owner,
+    /// An operator with a session of the console.
+    Operator,
 }
 
 /// What kind of answer a route gives.
@@ -108,6 +114,8 @@ pub struct Context {
     pub stop: Stop,
     /// Open streams, by the hash of a session's token.
     pub streams: Arc<Places<Vec<u8>>>,
+    /// How many requests there may be.
+    pub limits: Arc<Limits>,
 }
 
 const fn row(
@@ -126,7 +134,7 @@ const fn row(
     }
 }
 
-/// Every URL of the service.
+/// Every URL of the service but the operator’s, which are in [`CONSOLE`].
 pub const ROUTES: &[Route] = {
     use Kind::{Data, Download, Events, File, Form, Hook, Page, Probe, SignIn};
     use Who::{Anyone, Owner, Session};
@@ -370,11 +378,12 @@ pub const ROUTES: &[Route] = {
     ]
 };
 
-/// The router of [`ROUTES`], for so much `traffic`, until `stop`.
+/// The router of [`ROUTES`], and of [`CONSOLE`] where there is one, for so much `traffic`, until `stop`.
 pub fn router(app: App, stop: impl Into<Stop>, traffic: Traffic) -> Axum {
     let mut router = Axum::new();
     let limits = Limits::new(traffic);
-    for route in ROUTES {
+    let console = app.console().map_or(&[][..], |_| CONSOLE);
+    for route in ROUTES.iter().chain(console) {
         let gate = Gate {
             app: app.clone(),
             limits: Arc::clone(&limits),
@@ -400,5 +409,6 @@ pub fn router(app: App, stop: impl Into<Stop>, traffic: Traffic) -> Axum {
             app,
             stop: stop.into(),
             streams: Places::new(status::STREAMS),
+            limits,
         })
 }

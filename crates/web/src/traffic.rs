@@ -54,6 +54,13 @@ const SIGN_IN_EVERY: Duration = Duration::from_secs(1);
 /// A session may download so many files at once, and one more each time this passes.
 const DOWNLOADS: u32 = 10;
 const DOWNLOAD_EVERY: Duration = Duration::from_secs(6);
+/// A client may try to sign in to the console so many times at once, and one more each time this passes; the same for a name, whoever
+/// tries it. The latter is slower, and a name that is tried from everywhere waits: who is signed in already does not.
+const OPERATOR_TRIES: u32 = 10;
+const OPERATOR_TRY_EVERY: Duration = Duration::from_secs(30);
+const OPERATOR_NAME_EVERY: Duration = Duration::from_mins(1);
+/// What a name is told apart by: longer ones are no operator's.
+const OPERATOR_NAME_BYTES: usize = 64;
 /// After so many requests those who have been quiet are forgotten.
 const FORGET_AFTER: u32 = 4_096;
 
@@ -66,6 +73,8 @@ pub struct Limits {
     sessions: Limit<Vec<u8>>,
     downloads: Limit<Vec<u8>>,
     portals: Limit<HubId>,
+    operator_clients: Limit<IpAddr>,
+    operator_names: Limit<Vec<u8>>,
     requests: AtomicU32,
 }
 
@@ -108,6 +117,8 @@ impl Limits {
             sessions: Limit::new(per_second(1)),
             downloads: Limit::new(every(DOWNLOAD_EVERY, DOWNLOADS)),
             portals: Limit::new(per_second(5)),
+            operator_clients: Limit::new(every(OPERATOR_TRY_EVERY, OPERATOR_TRIES)),
+            operator_names: Limit::new(every(OPERATOR_NAME_EVERY, OPERATOR_TRIES)),
             requests: AtomicU32::new(0),
         })
     }
@@ -157,6 +168,24 @@ impl Limits {
         Ok(())
     }
 
+    /// A request of an operator's session, by the hash of its token.
+    pub fn take_operator(&self, token_hash: &[u8]) -> Result<(), Refused> {
+        self.sessions.take(&token_hash.to_vec())
+    }
+
+    /// A try to sign in to the console under this name.
+    pub fn take_operator_sign_in(
+        &self,
+        peer: Option<Peer>,
+        headers: &HeaderMap,
+        name: &str,
+    ) -> Result<(), Refused> {
+        self.operator_clients
+            .take(&client(peer, headers, self.trusted_hops))?;
+        let name = &name.as_bytes()[..name.len().min(OPERATOR_NAME_BYTES)];
+        self.operator_names.take(&name.to_vec())
+    }
+
     fn forget_the_quiet(&self) {
         if self.requests.fetch_add(1, Ordering::Relaxed) % FORGET_AFTER == FORGET_AFTER - 1 {
             self.clients.0.retain_recent();
@@ -165,6 +194,8 @@ impl Limits {
             self.sessions.0.retain_recent();
             self.downloads.0.retain_recent();
             self.portals.0.retain_recent();
+            self.operator_clients.0.retain_recent();
+            self.operator_names.0.retain_recent();
         }
     }
 }
@@ -257,6 +288,33 @@ mod tests {
         }
         take(6, 7).unwrap_err();
         take(7, 8).unwrap();
+    }
+
+    #[test]
+    fn an_operators_password_is_tried_a_few_times_by_client_and_by_name() {
+        let limits = Limits::new(Traffic::default());
+        let peer = |n: u8| Some(Peer(IpAddr::from([192, 0, 2, n])));
+        let take = |n, name: &str| limits.take_operator_sign_in(peer(n), &HeaderMap::new(), name);
+        for try_ in 0..OPERATOR_TRIES {
+            take(1, &format!("name {try_}")).unwrap();
+        }
+        let Refused(wait) = take(1, "ana").unwrap_err();
+        assert!(
+            wait > Duration::ZERO && wait <= OPERATOR_TRY_EVERY,
+            "{wait:?}"
+        );
+        // From many places under one name; another name goes on.
+        for n in 2..12 {
+            take(n, "ana").unwrap();
+        }
+        let Refused(wait) = take(12, "ana").unwrap_err();
+        assert!(
+            wait > Duration::ZERO && wait <= OPERATOR_NAME_EVERY,
+            "{wait:?}"
+        );
+        take(12, "ben").unwrap();
+        let long = "x".repeat(10_000);
+        take(13, &long).unwrap();
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod assets;
 pub mod audit;
 pub mod connect;
+pub mod console;
 pub mod dashboard;
 pub mod disconnect;
 pub mod failures;

@@ -64,6 +64,8 @@ const KINDS: &[(&str, &str)] = &[
     ("notices.secret", "Replaced the webhook’s secret"),
     ("notices.test", "Sent a test notification"),
     ("object.change", "Changed the Thnks object in HubSpot"),
+    ("operator.look", "Looked at people and failures"),
+    ("operator.look_end", "Ended the look at people and failures"),
     ("portal.authorization_lost", "Connection lost"),
     ("portal.disconnect", "Disconnected the portal"),
     ("portal.erase", "Erased what was known of the portal"),
@@ -196,6 +198,12 @@ impl Act {
             "portal.disconnect" => Self {
                 more: (detail.flag("hubspot_told") == Some(false))
                     .then(|| "HubSpot may still list the app among those connected.".to_owned()),
+                ..act
+            },
+            "operator.look" => Self {
+                more: detail
+                    .text("reason")
+                    .map(|reason| format!("Because: {reason}")),
                 ..act
             },
             "act.refused" => Self {

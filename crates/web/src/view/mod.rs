@@ -6,6 +6,7 @@ pub mod audit;
 pub mod cancel;
 pub mod chart;
 pub mod connect;
+pub mod console;
 pub mod dashboard;
 pub mod disconnect;
 pub mod facts;
@@ -39,6 +40,8 @@ pub mod trace;
 pub mod trial;
 mod why;
 
+#[cfg(test)]
+mod console_samples;
 #[cfg(test)]
 mod gifts_samples;
 #[cfg(test)]

@@ -413,7 +413,7 @@ fn counts(failing: bool) -> Counts {
     counts
 }
 
-fn account(kind: RunKind, state: RunState, minutes: i64) -> Account {
+pub(super) fn account(kind: RunKind, state: RunState, minutes: i64) -> Account {
     let started_at = now() - TimeDelta::minutes(minutes);
     Account {
         id: RunId(Uuid::from_u128(u128::from(minutes.unsigned_abs()))),
@@ -644,6 +644,7 @@ fn pages() -> Vec<(String, String)> {
     pages.extend(super::reports_samples::pages());
     pages.extend(super::notices_samples::pages());
     pages.extend(super::settings_samples::pages());
+    pages.extend(super::console_samples::pages());
     let mut fresh = portal();
     fresh.thnks_connected = false;
     for (name, viewer, error) in [
@@ -755,6 +756,11 @@ fn texts_from_outside_are_text() {
         "people-many",
         "disconnect-refused",
         "trial-troubled",
+        "console-runs-hostile",
+        "console-portals-hostile",
+        "console-portal-no-act",
+        "console-ask-refused",
+        "console-look-hostile",
     ] {
         let (_, page) = pages.iter().find(|(page, _)| page == name).unwrap();
         assert!(page.contains("&#60;script&#62;alert(1)"), "{name}");

@@ -15,6 +15,8 @@ pub struct Shell {
     pub icon: &'static str,
     /// Who is signed in; `None` on public pages.
     pub viewer: Option<Viewer>,
+    /// Whether the page is the operators'.
+    pub is_console: bool,
     /// Seconds after which a browser without script loads the page again.
     pub reload_secs: Option<u32>,
 }
@@ -39,12 +41,48 @@ impl Shell {
             scripts: Vec::new(),
             icon: assets::url("mark.svg"),
             viewer,
+            is_console: false,
             reload_secs: None,
+        }
+    }
+
+    /// A page of the operator's console, without scripts.
+    pub fn of_console(title: impl Into<String>, viewer: Option<Viewer>) -> Self {
+        Self {
+            is_console: true,
+            ..Self::new(title, viewer)
+        }
+    }
+
+    /// Where the mark in the top bar leads.
+    pub fn home(&self) -> &'static str {
+        match (self.is_console, &self.viewer) {
+            (true, _) => "/operator",
+            (false, Some(_)) => "/portals",
+            (false, None) => "/",
+        }
+    }
+
+    /// Where its button to sign out leads.
+    pub fn sign_out(&self) -> &'static str {
+        if self.is_console {
+            "/operator/sign-out"
+        } else {
+            "/logout"
         }
     }
 }
 
 impl Viewer {
+    /// From a session of the console.
+    pub fn of_operator(operator: &app::console::Operator) -> Self {
+        Self {
+            name: operator.name.clone(),
+            is_owner: false,
+            csrf_token: operator.csrf_token.clone(),
+        }
+    }
+
     /// From a session.
     pub fn of(session: &app::session::Session) -> Self {
         Self {

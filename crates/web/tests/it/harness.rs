@@ -280,6 +280,23 @@ impl World {
         self.scratch.age_sessions(unused_for, open_for).await;
     }
 
+    /// The same over every session of an operator.
+    pub async fn age_operator_sessions(&self, unused_for: TimeDelta, open_for: TimeDelta) {
+        self.scratch
+            .age_operator_sessions(unused_for, open_for)
+            .await;
+    }
+
+    /// Lets time pass over every look of an operator.
+    pub async fn age_looks(&self, by: TimeDelta) {
+        self.scratch.age_looks(by).await;
+    }
+
+    /// Every row of a table, of all portals.
+    pub async fn rows_of_all(&self, table: &str) -> Vec<serde_json::Value> {
+        self.scratch.rows_of_all(table).await
+    }
+
     /// Makes the portal one whose history is not in yet.
     pub async fn forget_backfill(&self) {
         self.scratch.forget_backfill(scope()).await;

@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod console;
 mod disconnect;
 mod failures;
 mod gifts;
