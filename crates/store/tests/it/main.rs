@@ -4,6 +4,7 @@
 
 mod audit;
 mod catalog;
+mod console;
 mod gifts;
 mod harness;
 mod isolation;

@@ -204,6 +204,21 @@ async fn every_row_of_the_console_opens_to_operators_alone() {
 }
 
 #[tokio::test]
+async fn every_answer_of_the_console_carries_the_security_headers() {
+    let world = world_with_console().await;
+    let browser = sign_in(&world).await;
+    for route in CONSOLE {
+        for who in ["", browser.cookie.as_str()] {
+            let path = address(route, HUB);
+            let answer = world
+                .send(&route.method, &path, &[("cookie", who)], "")
+                .await;
+            crate::headers::assert_whole(&answer, "no-store", route.path);
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_operators_session_opens_no_portal() {
     let world = world_with_console().await;
     let browser = sign_in(&world).await;

@@ -32,7 +32,7 @@ const EVERY: [(&str, &str); 7] = [
 ];
 
 /// Each header once and with its value; over http nothing of https.
-fn assert_whole(answer: &Answer, cache_control: &str, what: &str) {
+pub fn assert_whole(answer: &Answer, cache_control: &str, what: &str) {
     for (name, value) in EVERY.into_iter().chain([("cache-control", cache_control)]) {
         let all: Vec<_> = answer.headers.get_all(name).iter().collect();
         assert_eq!(all, [value], "{name} of {what}");
