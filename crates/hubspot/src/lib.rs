@@ -10,6 +10,7 @@ mod budget;
 mod client;
 mod config;
 mod definition;
+mod depth;
 mod error;
 pub mod limits;
 mod oauth;

@@ -5,11 +5,15 @@ use domain::{HubId, RecordId};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::depth::is_deeper_than;
 use crate::error::Error;
 use crate::{Client, wire};
 
 /// Events in one delivery at most (§7.3); more are read all the same.
 pub const EVENTS_PER_DELIVERY: usize = 100;
+
+/// Lists and objects inside one another in a delivery at most; HubSpot's have three.
+const DEPTH: usize = 32;
 
 /// Properties of contacts that can tell whose gift it is; of a property that a portal has named we are told nothing, since
 /// subscriptions are the same for all portals.
@@ -64,6 +68,9 @@ impl Client {
 }
 
 fn contact_events(body: &[u8], app_id: Option<i64>) -> Result<Told, Error> {
+    if is_deeper_than(body, DEPTH) {
+        return Err(Error::Unreadable("nested too deep".into()));
+    }
     let events: Vec<Value> =
         serde_json::from_slice(body).map_err(|error| Error::Unreadable(error.to_string()))?;
     let (ours, others): (Vec<Event>, Vec<Event>) = events

@@ -103,6 +103,11 @@ pub enum Action {
     },
     /// 200 with `{"status":"COMPLETE","results":[]}`.
     EmptyResults,
+    /// 200 with a compressed answer of little more than a KiB for each MiB that it is unpacked.
+    Bomb {
+        /// What it swells to.
+        mebibytes: u32,
+    },
     /// The portal's access tokens expire before the call is judged.
     ExpireTokens,
     /// The portal's grant is revoked before the call is judged.

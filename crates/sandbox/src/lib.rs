@@ -4,6 +4,7 @@
 //! changes the world, orders faults and asks for the referee's own judgement. Nothing here is shared with the
 //! product's clients. facts/hubspot.md and contracts/thnks-api.md decide what is right.
 
+mod bomb;
 pub mod config;
 pub mod control;
 mod crm;

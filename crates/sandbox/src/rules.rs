@@ -23,6 +23,8 @@ pub struct Rules {
     pub refuse_refresh_tokens: bool,
     /// Whether access tokens stop at once when the app is uninstalled (else they live until they expire).
     pub uninstall_stops_access_tokens: bool,
+    /// Whether an answer with tokens names the portal, as HubSpot's always should.
+    pub tokens_name_portal: bool,
     /// How introspection and revocation want the token named.
     pub introspect_field: IntrospectField,
     /// A portal that introspection names instead of the token's own, as HubSpot never should; `None` = never.
@@ -76,6 +78,7 @@ impl Default for Rules {
             rotate_refresh_tokens: false,
             refuse_refresh_tokens: false,
             uninstall_stops_access_tokens: true,
+            tokens_name_portal: true,
             introspect_field: IntrospectField::Both,
             introspection_names: None,
             to_object_id: ObjectIdForm::Number,

@@ -213,3 +213,31 @@ async fn clones_share_their_counts_and_portals_do_not() {
     assert_eq!(clone.calls().total(), 2);
     assert_eq!(clone.calls(), world.portal.calls());
 }
+
+#[tokio::test]
+async fn an_answer_has_its_size() {
+    let padded = |length: usize| {
+        let Reply::Answer(status, headers, body) = details() else {
+            unreachable!("an answer was made")
+        };
+        Reply::Answer(
+            status,
+            headers,
+            format!("{body}{}", " ".repeat(length - body.len())),
+        )
+    };
+    let most = hubspot::limits::MAX_BODY_BYTES;
+    let script = vec![
+        padded(most),
+        padded(most + 1),
+        padded(most + 1),
+        padded(most + 1),
+    ];
+    let world = world(CallClass::Interactive, script).await;
+    world.portal.account_details().await.unwrap();
+    let error = world.portal.account_details().await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Unreadable(why) if why == "the answer is too large"),
+        "{error}"
+    );
+}

@@ -197,7 +197,7 @@ fn issue(universe: &Universe, fields: &Fields) -> Result<(Value, Grant), Answer>
         ));
     };
     drop(tokens);
-    let body = json!({
+    let mut body = json!({
         "token_type": "bearer",
         "access_token": access_token,
         "refresh_token": grant.refresh_token,
@@ -207,6 +207,11 @@ fn issue(universe: &Universe, fields: &Fields) -> Result<(Value, Grant), Answer>
         "scopes": grant.scopes,
         "token_use": "access_token",
     });
+    if !rules.tokens_name_portal
+        && let Some(fields) = body.as_object_mut()
+    {
+        fields.remove("hub_id");
+    }
     Ok((body, grant))
 }
 

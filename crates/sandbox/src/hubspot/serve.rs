@@ -13,6 +13,7 @@ use super::errors::{Answer, correlation_id, error_body, refuse, throttled};
 use super::rate::Verdict;
 use super::route::{self, Route};
 use super::tokens::Access;
+use crate::bomb;
 use crate::faults::{Action, Fault, FaultBody};
 use crate::listen::Scissors;
 use crate::log::Entry;
@@ -221,7 +222,8 @@ pub(crate) fn replaces(action: &Action) -> bool {
         | Action::Moving { .. }
         | Action::Reset
         | Action::Hang { .. }
-        | Action::EmptyResults => true,
+        | Action::EmptyResults
+        | Action::Bomb { .. } => true,
         Action::Delay { .. }
         | Action::Partial { .. }
         | Action::ExpireTokens
@@ -289,6 +291,13 @@ pub(crate) async fn finish(
             header::HeaderValue::from_static(content_type),
         );
     }
+    if let Some(Action::Bomb { mebibytes }) = hit {
+        *response.body_mut() = bomb::body(*mebibytes);
+        let packed = header::HeaderValue::from_static("gzip");
+        response
+            .headers_mut()
+            .insert(header::CONTENT_ENCODING, packed);
+    }
     response
 }
 
@@ -345,6 +354,7 @@ fn replacement(action: &Action, own: &Answer) -> (Answer, Raw) {
             ),
             None,
         ),
+        Action::Bomb { .. } => (Answer::ok(json!({})), None),
         Action::EmptyResults => (
             Answer::ok(json!({"status": "COMPLETE", "results": []})),
             None,

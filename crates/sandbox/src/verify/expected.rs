@@ -1,6 +1,7 @@
 //! The values that contracts/app.md asks for, written from its text.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use unicode_segmentation::UnicodeSegmentation;
 
 use crate::thnks::Row;
 
@@ -108,7 +109,18 @@ fn text(value: Option<&str>) -> String {
     if kept.chars().count() <= TEXT_LIMIT {
         return kept;
     }
-    kept.chars().take(TEXT_LIMIT - 1).chain(['…']).collect()
+    // What people see as one character is not split.
+    let mut cut = String::new();
+    let mut length = 0;
+    for seen in kept.graphemes(true) {
+        length += seen.chars().count();
+        if length >= TEXT_LIMIT {
+            break;
+        }
+        cut.push_str(seen);
+    }
+    cut.push('…');
+    cut
 }
 
 fn email(value: Option<&str>) -> String {

@@ -231,3 +231,18 @@ async fn a_key_that_cannot_stand_in_a_header_is_refused_without_asking() {
     assert_eq!(error, Error::KeyRefused);
     assert!(world.asked().is_empty());
 }
+
+#[tokio::test]
+async fn an_answer_has_its_size() {
+    const MOST: usize = 32 * 1024 * 1024;
+    let of_length = |length: usize| {
+        let body = json!({"transactions": [row("a")], "next_cursor": null}).to_string();
+        raw(format!("{body}{}", " ".repeat(length - body.len())))
+    };
+    let world = World::start(vec![of_length(MOST), of_length(MOST + 1)]).await;
+    let key = key();
+    let ask = || world.client.transactions(&key, None, None, 1);
+    assert_eq!(ask().await.unwrap().rows.len(), 1);
+    let too_large = Error::Unreadable("the answer is too large".into());
+    assert_eq!(ask().await.unwrap_err(), too_large);
+}
