@@ -17,5 +17,6 @@ mod notices;
 mod proxy;
 mod reports;
 mod runs;
+mod sql;
 mod totals;
 mod upgrade;
