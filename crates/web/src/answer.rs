@@ -15,6 +15,7 @@ use axum::response::{Html, IntoResponse, Response};
 use futures::FutureExt;
 use serde_json::json;
 use tracing::Instrument;
+use url::Url;
 use uuid::Uuid;
 
 use crate::cookies;
@@ -82,15 +83,11 @@ pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Res
         answer = say(&problem, &answer, is_console, as_json, id);
     }
     let headers = answer.headers_mut();
-    for (name, value) in HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
+    let kept = headers.remove(header::CACHE_CONTROL);
+    headers.extend(common_headers(app.public_url()));
+    if let Some(kept) = kept {
+        headers.insert(header::CACHE_CONTROL, kept);
     }
-    if cookies::is_secure(app.public_url()) {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT_SECURITY);
-    }
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         headers.insert(REQUEST_ID, id);
     }
@@ -102,6 +99,17 @@ pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Res
     };
     span.in_scope(|| line.log());
     answer
+}
+
+/// What every answer carries, whoever makes it; some may be kept in spite of it.
+pub fn common_headers(public_url: &Url) -> HeaderMap {
+    let headers = HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value)));
+    let mut headers = HeaderMap::from_iter(headers);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if cookies::is_secure(public_url) {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT_SECURITY);
+    }
+    headers
 }
 
 /// Whether the caller asks for data rather than for a page.

@@ -148,3 +148,58 @@ proptest! {
         }
     }
 }
+
+/// Reads lists of tables, as JSON, and answers with their rows.
+const PYTHON: &str = "
+import csv, io, json, sys
+tables = json.load(sys.stdin)
+json.dump([list(csv.reader(io.StringIO(table, newline=''), strict=True)) for table in tables], sys.stdout)
+";
+
+#[test]
+fn another_languages_reader_reads_the_same() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    let mut runner = TestRunner::deterministic();
+    let (mut files, mut expected) = (Vec::new(), Vec::new());
+    for _ in 0..2_000 {
+        let (head, rows) = table().new_tree(&mut runner).unwrap().current();
+        let names: Vec<&str> = head.iter().map(String::as_str).collect();
+        let mut written = Table::new(&names);
+        let mut read = vec![head.clone()];
+        for row in &rows {
+            let cells: Vec<Cell<'_>> = row.iter().map(Written::cell).collect();
+            written.push(&cells);
+            read.push(
+                cells
+                    .iter()
+                    .map(|cell| cell.written().into_owned())
+                    .collect(),
+            );
+        }
+        let file = String::from_utf8(written.take().to_vec()).unwrap();
+        files.push(file.strip_prefix('\u{feff}').unwrap().to_owned());
+        expected.push(read);
+    }
+    let mut python = Command::new("python3")
+        .args(["-c", PYTHON])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let asked = serde_json::to_vec(&files).unwrap();
+    let mut stdin = python.stdin.take().unwrap();
+    let writing = std::thread::spawn(move || stdin.write_all(&asked));
+    let answer = python.wait_with_output().unwrap();
+    writing.join().unwrap().unwrap();
+    assert!(answer.status.success());
+    let read: Vec<Vec<Vec<String>>> = serde_json::from_slice(&answer.stdout).unwrap();
+    for ((file, read), expected) in files.iter().zip(&read).zip(&expected) {
+        assert_eq!(read, expected, "{file:?}");
+    }
+    assert_eq!(read.len(), files.len());
+}

@@ -13,6 +13,7 @@ mod handlers;
 mod places;
 #[cfg(test)]
 mod properties;
+mod refusal;
 pub mod router;
 mod serve;
 mod slow;

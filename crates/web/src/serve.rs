@@ -12,18 +12,20 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceBuilder;
+use tower::{ServiceBuilder, ServiceExt};
 use tower_http::timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer};
 
+use crate::answer::common_headers;
 use crate::places::Places;
+use crate::refusal::{Answers, Completed};
 use crate::router::{Stop, router};
 use crate::slow::WriteLimited;
 use crate::traffic::{Peer, Traffic, holder_of};
@@ -61,6 +63,7 @@ pub async fn serve(
         closing: CancellationToken::new(),
     };
     let said = stop.said.clone();
+    let headers = Arc::new(common_headers(app.public_url()));
     let service = ServiceBuilder::new()
         .map_response(move |mut answer: Response<_>| {
             if said.is_cancelled() {
@@ -105,15 +108,18 @@ pub async fn serve(
                     tracing::debug!("a client has as many connections as it may");
                     continue;
                 };
-                let service = ServiceBuilder::new()
-                    .map_request(move |mut request: Request<_>| {
-                        request.extensions_mut().insert(peer);
-                        request
-                    })
-                    .service(service.clone());
-                let stream = TokioIo::new(WriteLimited::new(stream, WRITE_IDLE));
-                let service = TowerToHyperService::new(service);
-                let connection = builder.serve_connection(stream, service).into_owned();
+                let answers = Arc::new(Answers::default());
+                let stream = WriteLimited::new(stream, WRITE_IDLE);
+                let stream = Completed::new(stream, Arc::clone(&answers), Arc::clone(&headers));
+                let service = service.clone();
+                let service = service_fn(move |mut request: Request<_>| {
+                    request.extensions_mut().insert(peer);
+                    let (under_way, answer) = (answers.begin(), service.clone().oneshot(request));
+                    async move { answer.await.map(|answer| under_way.until_sent(answer)) }
+                });
+                let connection = builder
+                    .serve_connection(TokioIo::new(stream), service)
+                    .into_owned();
                 let connection = graceful.watch(connection);
                 tokio::spawn(async move {
                     // Clients that go away or are too slow are no news.

@@ -13,6 +13,7 @@ mod failures;
 mod gifts;
 mod harness;
 mod headers;
+mod injections;
 mod install;
 mod linking;
 mod marketplace;

@@ -2,6 +2,7 @@
 //! `matrix`, what every answer carries is `headers`.
 
 use axum::http::{Method, StatusCode};
+use futures::future::join_all;
 use web::router::{Kind, ROUTES, Route, Who};
 
 use crate::harness::{HUB, MEMBER, OWNER, address, world};
@@ -68,10 +69,16 @@ async fn no_other_sites_link_leads_to_a_file() {
 #[tokio::test]
 async fn a_form_has_its_size() {
     let world = world().await;
-    let body = format!("csrf_token={}", "x".repeat(70_000));
-    let answer = world.post("/logout", OWNER.0, &[], &body).await;
-    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert!(answer.body.contains("That is too much"));
+    for size in [64 * 1024 + 1, 70_000] {
+        let body = format!("csrf_token={}", "x".repeat(size - "csrf_token=".len()));
+        let answer = world.post("/logout", OWNER.0, &[], &body).await;
+        assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{size}");
+        assert!(answer.body.contains("That is too much"));
+    }
+    let own = format!("csrf_token={}&x=", world.csrf_token(OWNER.0).await);
+    let largest = format!("{own}{}", "x".repeat(64 * 1024 - own.len()));
+    let answer = world.post("/logout", OWNER.0, &[], &largest).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]
@@ -142,5 +149,57 @@ async fn too_many_requests_are_told_to_wait_and_others_go_on() {
     // Load balancers and files are not counted.
     for _ in 0..200 {
         assert_eq!(world.get("/healthz", "").await.status, StatusCode::OK);
+    }
+}
+
+/// The most requests that a route lets through in a moment, where one a second is what a session may send for long.
+fn burst(route: &Route) -> Option<usize> {
+    match (route.kind, route.who) {
+        (Kind::File, _) => None,
+        (Kind::Hook | Kind::Probe, _) => Some(500),
+        (Kind::SignIn, _) => Some(60),
+        (_, Who::Anyone) => Some(100),
+        (_, Who::Session | Who::Owner) => Some(10),
+    }
+}
+
+#[tokio::test]
+async fn a_burst_is_told_to_wait_at_every_route_but_files() {
+    // There is no Redis here: what is counted is counted in the process.
+    let mut world = world().await;
+    let traffic = web::Traffic {
+        requests_per_second: std::num::NonZeroU32::MIN,
+        ..web::Traffic::default()
+    };
+    let cookie = format!("session={}", OWNER.0);
+    let headers = [("cookie", cookie.as_str())];
+    for route in ROUTES {
+        let name = format!("{} {}", route.method, route.path);
+        // Nobody has asked for anything yet, each time.
+        world.serve_app(world.app.clone(), traffic);
+        let path = address(route, HUB);
+        let (mut taken, mut refused) = (0, Vec::new());
+        // More come back with time, so that it is a few more on a slow machine; not for ever.
+        while refused.is_empty() && taken < 10_000 {
+            let at_once = (0..50).map(|_| world.send(&route.method, &path, &headers, ""));
+            for answer in join_all(at_once).await {
+                if answer.status == StatusCode::TOO_MANY_REQUESTS {
+                    refused.push(answer);
+                } else {
+                    taken += 1;
+                }
+            }
+            if burst(route).is_none() && taken >= 1_000 {
+                break;
+            }
+        }
+        match burst(route) {
+            Some(most) => assert!(taken >= most && !refused.is_empty(), "{name}: {taken}"),
+            None => assert!(refused.is_empty(), "{name}"),
+        }
+        for answer in refused {
+            let wait: u64 = answer.header("retry-after").parse().unwrap();
+            assert!((1..=10).contains(&wait), "{name}: {wait}");
+        }
     }
 }

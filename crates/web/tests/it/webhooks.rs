@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
+use futures::future::join_all;
 use hubspot::webhooks::EVENTS_PER_DELIVERY;
 use serde_json::json;
 
@@ -130,8 +131,28 @@ async fn a_delivery_holds_as_many_events_as_hubspot_sends_and_no_more() {
 }
 
 #[tokio::test]
+async fn of_a_hundred_deliveries_at_once_that_are_the_same_one_has_an_effect() {
+    let world = world().await;
+    let event = |attempt| {
+        json!([{"portalId": HUB, "subscriptionType": "contact.creation", "objectId": 512, "eventId": 1, "attemptNumber": attempt}])
+            .to_string()
+    };
+    // HubSpot's own repeats count their attempts, so each is signed anew.
+    let bodies: Vec<String> = (0..100).map(|n| event(n % 11)).collect();
+    let deliveries = bodies.iter().map(|body| deliver(&world, OURS, &[], body));
+    for answer in join_all(deliveries).await {
+        assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    }
+    let stored = world.rows("hubspot_events").await;
+    assert_eq!(stored.len(), 1, "{stored:?}");
+}
+
+#[tokio::test]
 async fn a_delivery_has_its_size() {
     let world = world().await;
+    let largest = format!("[]{}", " ".repeat(1024 * 1024 - 2));
+    let taken = deliver(&world, OURS, &[], &largest).await;
+    assert_eq!(taken.status, StatusCode::NO_CONTENT);
     for size in [1024 * 1024 + 1, 2 * 1024 * 1024] {
         let answer = world
             .send(&Method::POST, PATH, &[], &"x".repeat(size))
@@ -143,9 +164,12 @@ async fn a_delivery_has_its_size() {
 #[tokio::test]
 async fn what_is_nested_too_deep_is_no_list_of_events() {
     let world = world().await;
-    // serde_json gives up at 128.
-    for depth in [200, 500_000] {
-        let body = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    // A list that holds no event is one all the same.
+    let deepest = deliver(&world, OURS, &[], &nested(32)).await;
+    assert_eq!(deepest.status, StatusCode::NO_CONTENT);
+    for depth in [33, 127, 200, 500_000] {
+        let body = nested(depth);
         let answer = deliver(&world, OURS, &[], &body).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{depth}");
         assert!(answer.body.contains("These are not events"));
