@@ -12,6 +12,9 @@ use crate::{App, install, keys};
 /// Why a key was not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// Nobody has said that the portal is the right one.
+    #[error("the portal was not confirmed")]
+    NotConfirmed,
     /// Nothing was entered.
     #[error("no key was entered")]
     KeyEmpty,
@@ -39,8 +42,17 @@ impl From<store::Error> for Error {
 }
 
 /// Checks the key with Thnks and stores it; the backfill, or a look at what was missing, is asked for in the same
-/// transaction.
-pub async fn connect(app: &App, session: &Session, key: &SecretString) -> Result<(), Error> {
+/// transaction. `confirmed` is the number of the portal that the person has said is the right one: somebody may have been led
+/// into another one, and what they enter would bring their gifts there.
+pub async fn connect(
+    app: &App,
+    session: &Session,
+    confirmed: &str,
+    key: &SecretString,
+) -> Result<(), Error> {
+    if confirmed.trim().parse() != Ok(session.hub_id) {
+        return Err(Error::NotConfirmed);
+    }
     let key = SecretString::from(key.expose_secret().trim());
     if key.expose_secret().is_empty() {
         return Err(Error::KeyEmpty);

@@ -1,13 +1,30 @@
 //! Who is before the screen, and of which portal.
 
 use domain::{HubId, SessionId, UserId};
+use secrecy::{ExposeSecret, SecretString};
 use store::PortalScope;
 pub use store::members::Role;
 pub use store::sessions::Open;
 
 use crate::{App, Error, tokens};
 
-/// An open session: one person in one portal.
+/// What every form of a session carries. It can be compared and put into a form, and neither printed, formatted nor serialized.
+#[derive(Clone)]
+pub struct FormToken(SecretString);
+
+impl FormToken {
+    /// Of a text.
+    pub fn new(text: impl Into<SecretString>) -> Self {
+        Self(text.into())
+    }
+
+    /// For a form's hidden field, and to compare with what comes back from one.
+    pub fn text(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+/// An open session: one person in one portal. It holds what opens and forges things, so it cannot be printed.
 #[derive(Clone)]
 pub struct Session {
     /// The portal.
@@ -19,29 +36,9 @@ pub struct Session {
     /// What they may do.
     pub role: Role,
     /// What every form of this session carries.
-    pub csrf_token: String,
+    pub csrf_token: FormToken,
     scope: PortalScope,
     token_hash: Vec<u8>,
-}
-
-// Without what opens or forges anything.
-impl std::fmt::Debug for Session {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            hub_id,
-            user_id,
-            role,
-            email: _,
-            csrf_token: _,
-            scope: _,
-            token_hash: _,
-        } = self;
-        f.debug_struct("Session")
-            .field("hub_id", hub_id)
-            .field("user_id", user_id)
-            .field("role", role)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Session {
@@ -78,7 +75,7 @@ pub async fn find(app: &App, token: &str) -> Result<Option<Session>, Error> {
         user_id: found.user_id,
         email: found.email,
         role: found.role,
-        csrf_token: tokens::csrf(token),
+        csrf_token: FormToken::new(tokens::csrf(token)),
         scope: found.scope,
         token_hash,
     }))

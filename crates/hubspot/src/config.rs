@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use url::Url;
 
 /// Where HubSpot is and who we are to it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     /// Base of all calls, `https://api.hubapi.com` for every data centre.
     pub api_url: Url,

@@ -23,7 +23,7 @@ use crate::retry::Effect;
 use crate::{API_VERSION, Client, Error, wire};
 
 /// What a portal granted.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Grant {
     /// For calls.
     pub access_token: SecretString,
@@ -40,7 +40,7 @@ pub struct Grant {
 }
 
 /// A PKCE pair: the challenge goes into the authorize URL, the verifier into the exchange.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Pkce {
     /// S256 of the verifier.
     pub challenge: String,

@@ -5,6 +5,7 @@
 use axum::http::HeaderName;
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 /// How long a browser keeps its half of an authorization; the other half lives as long (`app::install`).
@@ -53,8 +54,8 @@ pub fn find<'a>(jar: &'a CookieJar, name: Name, public_url: &Url) -> Option<&'a 
 }
 
 /// The jar with `name` set.
-pub fn set(jar: CookieJar, name: Name, value: String, public_url: &Url) -> CookieJar {
-    let mut cookie = blank(name, value, public_url);
+pub fn set(jar: CookieJar, name: Name, token: &SecretString, public_url: &Url) -> CookieJar {
+    let mut cookie = blank(name, token.expose_secret().to_owned(), public_url);
     if matches!(name, Name::Install | Name::Marketplace) {
         cookie.set_max_age(INSTALL_LIFETIME);
     }

@@ -3,25 +3,17 @@
 use secrecy::SecretString;
 use serde_json::json;
 
+use crate::session::FormToken;
 use crate::{App, Error, tokens};
 
-/// An operator who is signed in.
+/// An operator who is signed in. It holds what opens and forges things, so it cannot be printed.
 #[derive(Clone)]
 pub struct Operator {
     /// The name in `OPERATORS`.
     pub name: String,
     /// What every form of this session carries.
-    pub csrf_token: String,
+    pub csrf_token: FormToken,
     token_hash: Vec<u8>,
-}
-
-// Without what opens or forges anything.
-impl std::fmt::Debug for Operator {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Operator")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Operator {
@@ -40,13 +32,13 @@ pub enum SignedIn {
 }
 
 /// The token that the sign-in's form carries, before there is a session: bound to what the browser got with the form.
-pub fn form_token(from_browser: &str) -> String {
-    tokens::csrf(from_browser)
+pub fn form_token(from_browser: &str) -> FormToken {
+    FormToken::new(tokens::csrf(from_browser))
 }
 
 /// What a browser gets with the sign-in's form.
-pub fn browser_token() -> String {
-    tokens::random()
+pub fn browser_token() -> SecretString {
+    tokens::random().into()
 }
 
 /// Opens a session for whoever knows the password. The one that the browser had, `former`, ends.
@@ -87,7 +79,7 @@ pub async fn find(app: &App, token: &str) -> Result<Option<Operator>, Error> {
     let session = found.filter(|session| console.operators.still_has(session));
     Ok(session.map(|session| Operator {
         name: session.operator,
-        csrf_token: tokens::csrf(token),
+        csrf_token: FormToken::new(tokens::csrf(token)),
         token_hash,
     }))
 }

@@ -1,7 +1,7 @@
 //! The callback: from HubSpot's code to a stored portal and an open session.
 
 use domain::{HubId, UserId, browser, scopes};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use store::install_states::{InstallState, Purpose};
 use store::members::Role;
@@ -224,7 +224,7 @@ async fn store(
         return Err(unreadable("the grant has no refresh token"));
     };
     let (refresh_at, expires_at) = access::times(grant.expires_in, now);
-    let session_token = tokens::random();
+    let session_token = SecretString::from(tokens::random());
 
     let mut tx = app.db.begin(scope).await?;
     store::runs::lock(&mut tx, scope).await?;
@@ -288,7 +288,7 @@ async fn store(
     if let Some(token) = earlier_session {
         store::sessions::delete(&mut tx, &tokens::hash(token)).await?;
     }
-    let token_hash = tokens::hash(&session_token);
+    let token_hash = tokens::hash(session_token.expose_secret());
     let browser = browser.as_deref();
     store::sessions::insert(&mut tx, scope, &token_hash, person.user_id, browser, now).await?;
     let action = match state.purpose {

@@ -9,6 +9,7 @@
 //! that was not known, and of one that is there it changes nothing.
 
 use domain::return_url::ReturnUrl;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use store::install_states::{InstallState, Purpose};
 use store::{PortalScope, connections};
@@ -30,7 +31,7 @@ pub struct Left {
     /// HubSpot's page, with the state.
     pub back: Url,
     /// For a cookie of ten minutes, which proves the browser in the second step.
-    pub browser_token: String,
+    pub browser_token: SecretString,
 }
 
 /// The browser goes back to HubSpot; the install is done.
@@ -51,10 +52,11 @@ pub async fn arrive(app: &App, code: &str, return_url: ReturnUrl) -> Result<Url,
 /// `step=authorize`: keeps a state. A setup link or a key is asked for afterwards, as after an install without a link.
 pub async fn authorize(app: &App, return_url: ReturnUrl) -> Result<Left, Error> {
     let now = app.now();
-    let (state, browser_token) = (tokens::random(), tokens::random());
+    let state = tokens::random();
+    let browser_token = SecretString::from(tokens::random());
     let stored = InstallState {
         state_hash: tokens::hash(&state),
-        browser_hash: tokens::hash(&browser_token),
+        browser_hash: tokens::hash(browser_token.expose_secret()),
         purpose: Purpose::Marketplace,
         setup_link_id: None,
         code_verifier: None,

@@ -10,6 +10,7 @@ mod work;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{HubId, scopes};
+use secrecy::{ExposeSecret, SecretString};
 use store::install_states::{InstallState, Purpose};
 use store::organizations::SetupLink;
 use url::Url;
@@ -40,7 +41,7 @@ pub struct Started {
     /// HubSpot's consent page.
     pub authorize_url: Url,
     /// For a cookie of ten minutes; the callback must bring it back.
-    pub browser_token: String,
+    pub browser_token: SecretString,
 }
 
 /// What HubSpot and the browser bring to the callback.
@@ -63,7 +64,7 @@ pub struct Completed {
     /// The portal.
     pub hub_id: HubId,
     /// For the session's cookie.
-    pub session_token: String,
+    pub session_token: SecretString,
 }
 
 /// Why an install or sign-in did not work, by what the person can do.
@@ -147,11 +148,12 @@ pub async fn begin(app: &App, wish: Begin<'_>) -> Result<Started, Error> {
             (Purpose::Install, Some(usable(link, now)?.id))
         }
     };
-    let (state, browser_token) = (tokens::random(), tokens::random());
+    let state = tokens::random();
+    let browser_token = SecretString::from(tokens::random());
     let state_hash = tokens::hash(&state);
     let pkce = app.hubspot.new_pkce();
     let stored = InstallState {
-        browser_hash: tokens::hash(&browser_token),
+        browser_hash: tokens::hash(browser_token.expose_secret()),
         purpose,
         setup_link_id,
         code_verifier: Some(

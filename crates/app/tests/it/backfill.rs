@@ -1,10 +1,10 @@
 //! The first import: every transaction one record, bad rows kept apart.
 
-use sandbox::control::Change;
+use sandbox::control::{Change, Sent};
 use serde_json::json;
 use store::rejected_rows;
 
-use crate::harness::{ORGANIZATION, World, scope, with, world};
+use crate::harness::{ORGANIZATION, World, empty_world, scope, with, world};
 
 #[tokio::test]
 async fn every_transaction_becomes_one_record_with_its_links() {
@@ -23,6 +23,57 @@ async fn every_transaction_becomes_one_record_with_its_links() {
     assert_eq!((status.transactions, status.failed), (300, 0));
     let run = &world.runs().await[0];
     assert_eq!((&run["done"], &run["total"]), (&json!(300), &json!(300)));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_people_wrote_reaches_hubspot_as_they_wrote_it() {
+    const WRITTEN: [(&str, &str); 10] = [
+        // What a template of HubSpot's would fill in, a browser run and a spreadsheet compute is text for them too.
+        ("{{ contact.email }}", "{{ contact.email }}"),
+        (
+            "{% if true %}{{ 7*7 }}{% endif %}",
+            "{% if true %}{{ 7*7 }}{% endif %}",
+        ),
+        (
+            "<b onclick=alert(1)>&amp;</b>",
+            "<b onclick=alert(1)>&amp;</b>",
+        ),
+        (
+            "=HYPERLINK(\"https://evil.example\")",
+            "=HYPERLINK(\"https://evil.example\")",
+        ),
+        ("' OR '1'='1'; --", "' OR '1'='1'; --"),
+        ("\u{202e}backwards", "\u{202e}backwards"),
+        ("👩‍👩‍👧‍👦 🇩🇪 e\u{301}", "👩‍👩‍👧‍👦 🇩🇪 e\u{301}"),
+        ("two\nlines and a\ttab", "two\nlines and a\ttab"),
+        // Only NUL and other controls go.
+        ("a\0b", "ab"),
+        ("\u{1b}[31mred\u{7}", "[31mred"),
+    ];
+    let world = empty_world().await;
+    let mut gifts = Vec::new();
+    for (written, _) in WRITTEN {
+        let sent = Sent {
+            name: Some(written.into()),
+            message: Some(written.into()),
+            ..Sent::default()
+        };
+        let id = world.control.send_gift(ORGANIZATION, sent).unwrap();
+        let named = json!({"gift_name": written});
+        world
+            .control
+            .edit_transaction(ORGANIZATION, &id, &named)
+            .unwrap();
+        gifts.push(id);
+    }
+    world.backfilled().await;
+    for (id, (written, kept)) in gifts.iter().zip(WRITTEN) {
+        let record = world.record(id).await;
+        for name in ["gift_name", "recipient_name", "message"] {
+            assert_eq!(record[name], kept, "{name} of {written:?}");
+        }
+    }
     world.end().await;
 }
 

@@ -10,7 +10,8 @@ use secrecy::SecretString;
 use crate::harness::{ORGANIZATION, World, world};
 
 async fn connect(world: &World, session: &app::session::Session, key: &str) -> Result<(), Error> {
-    connect::connect(&world.app, session, &SecretString::from(key)).await
+    let confirmed = session.hub_id.to_string();
+    connect::connect(&world.app, session, &confirmed, &SecretString::from(key)).await
 }
 
 async fn assert_not_connected(world: &World) {
@@ -39,6 +40,21 @@ async fn the_right_key_brings_the_history_in() {
     assert_eq!(status.current_run.unwrap().kind, RunKind::Backfill);
     world.drain().await;
     assert_eq!(world.assert_good().await.records, 50);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_key_is_taken_only_for_the_portal_that_was_confirmed() {
+    let world = world(20).await;
+    let session = world.install(None).await;
+    let key = SecretString::from(sandbox::THNKS_API_KEY);
+    for confirmed in ["", "yes", "on", "0", "77", "48151623x"] {
+        let refused = connect::connect(&world.app, &session, confirmed, &key).await;
+        assert!(matches!(refused, Err(Error::NotConfirmed)), "{confirmed}");
+    }
+    let asked = world.control.log(None, Some("thnks.organization"), 0, 10);
+    assert!(asked.is_empty(), "the key has left: {asked:?}");
+    assert_not_connected(&world).await;
     world.end().await;
 }
 

@@ -32,7 +32,7 @@ const PERSON: [&str; 5] = [
     "only between us",
 ];
 
-fn to_zoe(world: &World) -> String {
+pub fn to_zoe(world: &World) -> String {
     let sent = Sent {
         email: Some("Zoe.Quill@client.example".into()),
         name: Some("Zoe Quill".into()),
@@ -43,7 +43,7 @@ fn to_zoe(world: &World) -> String {
     world.control.send_gift(ORGANIZATION, sent).unwrap()
 }
 
-fn zoe(world: &World) -> u64 {
+pub fn zoe(world: &World) -> u64 {
     let contact = Contact {
         email: Some("zoe.quill@client.example".into()),
         first_name: Some("Zoe".into()),
@@ -54,7 +54,7 @@ fn zoe(world: &World) -> u64 {
 }
 
 /// Every row of every table, as text.
-async fn everything(world: &World) -> String {
+pub async fn everything(world: &World) -> String {
     let mut all = String::new();
     for table in TABLES {
         for row in world.rows(table).await {
@@ -64,7 +64,7 @@ async fn everything(world: &World) -> String {
     all.to_lowercase()
 }
 
-async fn assert_nothing_of_the_person(world: &World, gifts: &[&String]) {
+pub async fn assert_nothing_of_the_person(world: &World, gifts: &[&String]) {
     let all = everything(world).await;
     for words in PERSON {
         let found: Vec<&str> = all.lines().filter(|line| line.contains(words)).collect();

@@ -71,6 +71,23 @@ async fn pages_of_a_proxy_and_answers_cut_off_are_asked_for_again() {
 }
 
 #[tokio::test]
+async fn an_answer_that_swells_is_given_up_while_memory_stays_flat() {
+    let before = peak_mebibytes();
+    survive(once_each(&Action::Bomb { mebibytes: 1_024 })).await;
+    // The largest answer that is taken has 32 MiB (of Thnks), and a buffer that grows holds twice as much for a moment.
+    let grown = peak_mebibytes() - before;
+    assert!(grown < 256, "memory has grown by {grown} MiB");
+}
+
+/// The most memory that this process ever had, in MiB.
+fn peak_mebibytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
+    kibibytes.map_or(0, |kibibytes: u64| kibibytes / 1024)
+}
+
+#[tokio::test]
 async fn connections_that_break_are_made_again() {
     survive(once_each(&Action::Reset)).await;
 }

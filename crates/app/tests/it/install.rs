@@ -7,6 +7,7 @@ use domain::HubId;
 use domain::portal::PortalState;
 use domain::run::RunKind;
 use sandbox::control::NewPortal;
+use secrecy::ExposeSecret;
 
 use crate::harness::{Back, HUB, World, empty_world, scope, with, world};
 
@@ -290,9 +291,13 @@ async fn a_refused_consent_uses_up_the_state() {
     let world = empty_world().await;
     let started = world.begin(None).await;
     let back = world.consent(&started, HUB, None).await;
-    app::install::refuse(&world.app, &back.state, Some(&back.browser_token))
-        .await
-        .unwrap();
+    app::install::refuse(
+        &world.app,
+        &back.state,
+        Some(back.browser_token.expose_secret()),
+    )
+    .await
+    .unwrap();
     assert_state_spent(&world, &back).await;
     assert_nothing_stored(&world).await;
     world.end().await;
@@ -343,7 +348,10 @@ async fn the_first_person_of_a_portal_owns_it_and_the_next_is_a_member() {
         let started = app::install::begin(&world.app, Begin::Login).await.unwrap();
         let back = world.consent(&started, 77, Some(user_id)).await;
         let completed = world.complete(&back).await.unwrap();
-        let session = world.session(&completed.session_token).await.unwrap();
+        let session = world
+            .session(completed.session_token.expose_secret())
+            .await
+            .unwrap();
         assert_eq!((session.user_id.0, session.role), (user_id, role));
     }
     world.end().await;
@@ -367,7 +375,10 @@ async fn an_install_does_not_hang_on_the_persons_address() {
     let started = app::install::begin(&world.app, Begin::Login).await.unwrap();
     let back = world.consent(&started, HUB, None).await;
     let completed = world.complete(&back).await.unwrap();
-    let session = world.session(&completed.session_token).await.unwrap();
+    let session = world
+        .session(completed.session_token.expose_secret())
+        .await
+        .unwrap();
     assert_eq!((session.email, session.role), (None, Role::Owner));
     world.control.clear_faults();
     world.end().await;
@@ -408,7 +419,10 @@ async fn a_members_install_with_less_takes_nothing_from_the_portal() {
         }
         let back = world.consent(&started, 77, Some(user_id)).await;
         let completed = world.complete(&back).await.unwrap();
-        world.session(&completed.session_token).await.unwrap()
+        world
+            .session(completed.session_token.expose_secret())
+            .await
+            .unwrap()
     };
     let held = async || {
         let scope = app::PortalScope::from_grant(HubId(77));

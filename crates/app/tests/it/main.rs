@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod associate;
+mod attacks;
 mod backfill;
 mod breach;
 mod cancelling;
@@ -27,6 +28,7 @@ mod outages;
 mod pausing;
 mod reports;
 mod rereading;
+mod resurrection;
 mod retention;
 mod sessions;
 mod setup;

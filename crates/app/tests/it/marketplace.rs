@@ -11,6 +11,7 @@ use domain::HubId;
 use domain::portal::PortalState;
 use sandbox::control::NewPortal;
 use sandbox::{Action, Fault, FaultBody};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -73,7 +74,7 @@ async fn to_finalize(world: &World, hub_id: i64) -> (String, Visit) {
         .unwrap();
     let visit = world.visit_with_state(left.back.as_str(), hub_id).await;
     assert_eq!(visit.names(), ["code", "returnUrl", "state", "step"]);
-    (left.browser_token, visit)
+    (left.browser_token.expose_secret().to_owned(), visit)
 }
 
 async fn finalize(
@@ -105,7 +106,11 @@ async fn sign_in(world: &World) -> Result<Role, Error> {
     let started = app::install::begin(&world.app, Begin::Login).await?;
     let back = world.consent(&started, HUB, None).await;
     let completed = world.complete(&back).await?;
-    Ok(world.session(&completed.session_token).await.unwrap().role)
+    Ok(world
+        .session(completed.session_token.expose_secret())
+        .await
+        .unwrap()
+        .role)
 }
 
 /// HubSpot is content with where the browser came back to.
@@ -240,7 +245,7 @@ async fn in_the_browser_that_began_an_install_in_steps_opens_a_session() {
     let Returned { back, completed } = finalize(&world, &visit, Some(&browser)).await.unwrap();
     assert_back(back.as_str(), "is installed").await;
     let session = world
-        .session(&completed.unwrap().session_token)
+        .session(completed.unwrap().session_token.expose_secret())
         .await
         .unwrap();
     assert_eq!((session.hub_id, session.role), (HubId(HUB), Role::Owner));
@@ -284,7 +289,7 @@ async fn a_state_is_the_marketplaces_own_unused_and_in_time_or_nothing_is_exchan
     for (state, browser) in [
         ("", None),
         ("never-given", Some(browser.as_str())),
-        (&*ours, Some(started.browser_token.as_str())),
+        (&*ours, Some(started.browser_token.expose_secret())),
     ] {
         let refused = finalize_as(&world, &visit, state, browser).await;
         assert!(matches!(refused, Err(Error::StateRefused)), "{state}");
@@ -405,6 +410,36 @@ async fn two_answers_that_name_two_portals_end_every_way_in() {
     }
     assert!(!world.is_installed(77));
     world.control.set_rules(rules);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn tokens_without_a_portal_end_every_way_in_and_are_kept_nowhere() {
+    let world = empty_world().await;
+    let named = world.control.rules();
+    let unnamed = json!({"tokens_name_portal": false});
+    world.control.merge_rules(&unnamed).unwrap();
+    let unreadable = |refused: Result<(), Error>| {
+        let fits = matches!(
+            &refused,
+            Err(Error::HubSpotUnavailable(hubspot::Error::Unreadable(_)))
+        );
+        assert!(fits, "{refused:?}");
+    };
+    unreadable(arrive(&world, &world.visit(HUB).await).await.map(drop));
+    let (browser, visit) = to_finalize(&world, HUB).await;
+    unreadable(finalize(&world, &visit, Some(&browser)).await.map(drop));
+    let back = world.consent(&world.begin(None).await, HUB, None).await;
+    unreadable(world.complete(&back).await.map(drop));
+    for (table, rows) in all(&world).await {
+        assert_eq!(rows, Vec::<Value>::new(), "{table}");
+    }
+    // What was not read cannot be given back: HubSpot lists the app until somebody installs it or takes it out.
+    assert!(world.is_installed(HUB));
+    world.control.set_rules(named);
+    let back = world.consent(&world.begin(None).await, HUB, None).await;
+    world.complete(&back).await.unwrap();
+    assert_eq!(world.rows("portals").await.len(), 1);
     world.end().await;
 }
 

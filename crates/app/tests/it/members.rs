@@ -4,6 +4,7 @@ use app::members::{self, Change, Error, Role};
 use app::session::Session;
 use domain::UserId;
 use sandbox::control::NewPortal;
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::harness::{World, empty_world};
@@ -38,7 +39,8 @@ async fn portal() -> World {
 async fn sign_in(world: &World, user_id: i64) -> (String, Session) {
     let started = world.begin(None).await;
     let back = world.consent(&started, PORTAL, Some(user_id)).await;
-    let token = world.complete(&back).await.unwrap().session_token;
+    let completed = world.complete(&back).await.unwrap();
+    let token = completed.session_token.expose_secret().to_owned();
     let session = world.session(&token).await.unwrap();
     (token, session)
 }

@@ -6,7 +6,7 @@ use app::retention::run_due;
 use chrono::TimeDelta;
 use domain::HubId;
 use domain::portal::PortalState;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use store::portal_keys;
 
 use crate::harness::{HUB, World, scope, world};
@@ -197,7 +197,7 @@ async fn several_processes_erase_together_and_an_install_waits_for_them() {
         let started = world.begin(None).await;
         let back = world.consent(&started, HUB, None).await;
         match world.complete(&back).await {
-            Ok(completed) => break world.session(&completed.session_token).await,
+            Ok(completed) => break world.session(completed.session_token.expose_secret()).await,
             Err(error) => assert!(matches!(error, Error::BeingErased), "{error}"),
         }
     };

@@ -11,3 +11,4 @@ mod image;
 mod notices;
 mod processes;
 mod redis;
+mod secrets;

@@ -108,7 +108,8 @@ async fn a_code_is_sent_once() {
         .client
         .exchange("code", Some(&"v".into()))
         .await
-        .unwrap_err();
+        .err()
+        .unwrap();
     assert!(error.is_in_doubt(), "{error}");
 }
 
@@ -138,7 +139,7 @@ async fn only_hubspots_own_word_disconnects_a_portal() {
     )
     .await;
     let token = SecretString::from("r-0");
-    let ask = async || world.client.refresh(&token).await.unwrap_err();
+    let ask = async || world.client.refresh(&token).await.err().unwrap();
     for _ in 0..3 {
         assert!(matches!(ask().await, Error::Revoked));
     }
@@ -162,7 +163,8 @@ async fn a_bad_code_is_told_from_our_fault() {
             .client
             .exchange("c", Some(&"v".into()))
             .await
-            .unwrap_err()
+            .err()
+            .unwrap()
     };
     for _ in 0..3 {
         assert!(matches!(ask().await, Error::BadCode(_)));
@@ -200,4 +202,29 @@ async fn uninstall_carries_the_portals_own_token() {
     assert!(asked[0].head.contains("authorization: bearer a-1"));
     assert_eq!(asked[1].line, "POST /oauth/2026-09/token/revoke HTTP/1.1");
     assert_eq!(asked[1].form()["token"], "r-1");
+}
+
+#[tokio::test]
+async fn no_secret_stands_in_an_address() {
+    let alive = json!({"active": true, "hub_id": 4242, "user_id": 7, "user": "admin@acme.example",
+        "hub_domain": "acme.example", "scopes": ["oauth"], "token_type": "Bearer"});
+    let done = || Reply::Answer(204, &[], String::new());
+    let script = vec![tokens(), tokens(), reply(200, &alive), done(), done()];
+    let world = world(CallClass::Sync, script).await;
+    let client = &world.client;
+    client
+        .exchange("code-1", Some(&"verifier-1".into()))
+        .await
+        .unwrap();
+    client.refresh(&"r-1".into()).await.unwrap();
+    client.introspect(&"a-1".into()).await.unwrap();
+    client.uninstall(&"a-1".into()).await.unwrap();
+    client.revoke(&"r-1".into()).await.unwrap();
+    let asked = world.server.asked();
+    assert_eq!(asked.len(), 5);
+    for request in asked {
+        for secret in ["code-1", "verifier-1", "r-1", "a-1", "secret"] {
+            assert!(!request.line.contains(secret), "{}", request.line);
+        }
+    }
 }

@@ -441,6 +441,10 @@ pub fn of_webhook(fault: TargetFault) -> &'static str {
 /// What the connect form says of a refused key, and with which status; `Err` for what no form can mend.
 pub fn of_connect(error: connect::Error) -> Result<(StatusCode, &'static str), Error> {
     match error {
+        connect::Error::NotConfirmed => Ok((
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "Confirm that this is the right HubSpot portal.",
+        )),
         connect::Error::KeyEmpty => Ok((StatusCode::UNPROCESSABLE_ENTITY, "Enter the API key.")),
         connect::Error::KeyRefused => Ok((
             StatusCode::UNPROCESSABLE_ENTITY,

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::access::Admitted;
 use crate::error::{self, Error};
 use crate::handlers::page::Page;
-use crate::view::connect::ConnectPage;
+use crate::view::connect::{ConnectPage, Tried};
 use crate::view::shell::Viewer;
 
 /// The form's field.
@@ -18,6 +18,9 @@ use crate::view::shell::Viewer;
 pub struct Fields {
     #[serde(default)]
     thnks_api_key: String,
+    /// The portal's number, if the person has confirmed it.
+    #[serde(default)]
+    portal: String,
 }
 
 /// `GET /portals/{hub_id}/connect`
@@ -26,7 +29,8 @@ pub async fn show(
     Admitted(session): Admitted,
 ) -> Result<Page<ConnectPage>, Error> {
     let portal = app::portals::load(&app, session.scope()).await?;
-    Ok(Page(ConnectPage::new(&portal, Viewer::of(&session), None)))
+    let page = ConnectPage::new(&portal, Viewer::of(&session), &Tried::default());
+    Ok(Page(page))
 }
 
 /// `POST /portals/{hub_id}/connect`
@@ -36,11 +40,17 @@ pub async fn submit(
     Form(fields): Form<Fields>,
 ) -> Result<Response, Error> {
     let key = SecretString::from(fields.thnks_api_key);
-    let Err(refused) = app::connect::connect(&app, &session, &key).await else {
+    let tried = app::connect::connect(&app, &session, &fields.portal, &key).await;
+    let Err(refused) = tried else {
         return Ok(Redirect::to(&format!("/portals/{}", session.hub_id)).into_response());
     };
+    let is_confirmed = !matches!(refused, app::connect::Error::NotConfirmed);
     let (status, sentence) = error::of_connect(refused)?;
     let portal = app::portals::load(&app, session.scope()).await?;
-    let page = ConnectPage::new(&portal, Viewer::of(&session), Some(sentence));
+    let tried = Tried {
+        is_confirmed,
+        error: Some(sentence),
+    };
+    let page = ConnectPage::new(&portal, Viewer::of(&session), &tried);
     Ok((status, Page(page)).into_response())
 }

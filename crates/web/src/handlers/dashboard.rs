@@ -9,7 +9,7 @@ use crate::access::Admitted;
 use crate::error::Error;
 use crate::handlers::days::DaysAsked;
 use crate::handlers::page::Page;
-use crate::view::connect::ConnectPage;
+use crate::view::connect::{ConnectPage, Tried};
 use crate::view::dashboard::DashboardPage;
 use crate::view::shell::Viewer;
 
@@ -22,7 +22,12 @@ pub async fn show(
     let dashboard = app::dashboard::load(&app, session.scope(), range).await?;
     let viewer = Viewer::of(&session);
     if dashboard.status.state == PortalState::Connecting {
-        return Ok(Page(ConnectPage::new(&dashboard.portal, viewer, None)).into_response());
+        return Ok(Page(ConnectPage::new(
+            &dashboard.portal,
+            viewer,
+            &Tried::default(),
+        ))
+        .into_response());
     }
     Ok(Page(DashboardPage::new(&dashboard, viewer, range, app.now())).into_response())
 }

@@ -54,7 +54,7 @@ async fn leave(app: &App, jar: CookieJar, wish: Begin<'_>) -> Result<Response, E
         authorize_url,
         browser_token,
     } = install::begin(app, wish).await?;
-    let jar = cookies::set(jar, Name::Install, browser_token, app.public_url());
+    let jar = cookies::set(jar, Name::Install, &browser_token, app.public_url());
     Ok((jar, Redirect::to(authorize_url.as_str())).into_response())
 }
 
@@ -85,7 +85,7 @@ pub async fn complete(
             let jar = cookies::set(
                 jar,
                 Name::Session,
-                completed.session_token,
+                &completed.session_token,
                 app.public_url(),
             );
             (jar, Redirect::to(&dashboard)).into_response()

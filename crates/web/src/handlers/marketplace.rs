@@ -73,7 +73,7 @@ async fn authorize(
         back,
         browser_token,
     } = marketplace::authorize(app, return_url).await?;
-    let jar = cookies::set(jar, Name::Marketplace, browser_token, app.public_url());
+    let jar = cookies::set(jar, Name::Marketplace, &browser_token, app.public_url());
     Ok((jar, Redirect::to(back.as_str())))
 }
 
@@ -106,7 +106,7 @@ async fn finalize(
         Ok(marketplace::Returned { back, completed }) => {
             let jar = match completed {
                 Some(done) => {
-                    cookies::set(jar, Name::Session, done.session_token, app.public_url())
+                    cookies::set(jar, Name::Session, &done.session_token, app.public_url())
                 }
                 None => jar,
             };

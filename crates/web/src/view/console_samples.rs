@@ -29,7 +29,7 @@ fn operator() -> Viewer {
     Viewer {
         name: "ana".to_owned(),
         is_owner: false,
-        csrf_token: "token".to_owned(),
+        csrf_token: FormToken::new("token"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The dashboard, and the set-up page that stands in its place while something is missing.
 
 use app::dashboard::Dashboard;
+use app::session::FormToken;
 use askama::Template;
 use chrono::{DateTime, Utc};
 use domain::portal::{Need, PortalState, PortalStatus};
@@ -39,7 +40,7 @@ pub struct DashboardPage {
     /// The portal's path, `/portals/{hub_id}`.
     pub path: String,
     /// Hidden field of the forms.
-    pub csrf_token: String,
+    pub csrf_token: FormToken,
     /// Whether the buttons work for this person.
     pub is_owner: bool,
     /// The portal's pages.

@@ -1,6 +1,7 @@
 //! The way out: what will happen, in numbers, and a form that asks twice.
 
 use app::disconnect::Parting;
+use app::session::FormToken;
 use askama::Template;
 use domain::portal::{NeedCode, PortalState};
 
@@ -18,7 +19,7 @@ pub struct DisconnectPage {
     /// The portal's path, `/portals/{hub_id}`.
     pub path: String,
     /// Hidden field of the form.
-    pub csrf_token: String,
+    pub csrf_token: FormToken,
     /// The portal's pages.
     pub tabs: Vec<Tab>,
     /// The settings' sections.

@@ -1,6 +1,7 @@
 //! What does not get through now: by reason, and row by row.
 
 use app::portals::PortalSummary;
+use app::session::FormToken;
 use askama::Template;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -25,7 +26,7 @@ pub struct FailuresPage {
     /// The portal's path, `/portals/{hub_id}`.
     pub path: String,
     /// Hidden field of the forms.
-    pub csrf_token: String,
+    pub csrf_token: FormToken,
     /// Whether the buttons are there for this person.
     pub is_owner: bool,
     /// Whether trying again makes sense in this state.
@@ -74,7 +75,7 @@ pub struct FailureRowsPage {
     /// The portal's path, `/portals/{hub_id}`.
     pub path: String,
     /// Hidden field of the forms.
-    pub csrf_token: String,
+    pub csrf_token: FormToken,
     /// Whether the buttons are there for this person.
     pub is_owner: bool,
     /// Whether trying again makes sense in this state.

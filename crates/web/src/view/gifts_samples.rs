@@ -11,7 +11,7 @@ use super::asked::Asked;
 use super::gifts::GiftsPage;
 use super::samples::{HOSTILE, now, portal, status, viewer};
 
-fn line(n: i64, name: &str, gift: &str, status: Status) -> Line {
+pub(super) fn line(n: i64, name: &str, gift: &str, status: Status) -> Line {
     Line {
         id: TransactionId(format!("txn_01J9ZK7Q4W8X{n:02}")),
         gift_name: Some(gift.to_owned()),
@@ -71,7 +71,7 @@ fn lines() -> Vec<Line> {
     ]
 }
 
-fn page(lines: Vec<Line>) -> Page {
+pub(super) fn page(lines: Vec<Line>) -> Page {
     Page {
         portal: portal(),
         status: status(PortalState::Active),

@@ -75,8 +75,10 @@ fn transaction(gift: &Gift) -> Transaction {
         status: status.to_owned(),
         at: sent + TimeDelta::minutes(minutes),
     };
-    let is_hostile = gift.gift_name.as_deref() == Some(HOSTILE);
-    let words = |plain: &str| if is_hostile { HOSTILE } else { plain }.to_owned();
+    // The same words in two places are somebody's everywhere.
+    let hostile = gift.gift_name.as_deref();
+    let hostile = hostile.filter(|words| gift.sender_name.as_deref() == Some(words));
+    let words = |plain: &str| hostile.unwrap_or(plain).to_owned();
     Transaction {
         id: gift.id.clone(),
         gift_name: gift.gift_name.clone(),
@@ -88,7 +90,7 @@ fn transaction(gift: &Gift) -> Transaction {
             .is_none()
             .then(|| words("Thank you for the call!\nLet’s talk again in January.")),
         tracking_url: Some(
-            if is_hostile {
+            if hostile.is_some() {
                 "javascript:alert(1)"
             } else {
                 "https://app.thnks.example/t/01J9ZK"
@@ -169,6 +171,24 @@ fn trace(gift: Gift, next_look: NextLook) -> Trace {
     }
 }
 
+/// A gift that has these words wherever a person, Thnks or HubSpot has written any.
+pub(super) fn hostile_trace(words: &str) -> Trace {
+    let mut hostile = gift(words);
+    hostile.recipient_name = Some(words.to_owned());
+    hostile.sender_name = Some(words.to_owned());
+    hostile.recipient.email = Some(words.to_owned());
+    hostile.failure = Some(words.to_owned());
+    hostile.decision = Some(Decision {
+        refusals: vec![words.to_owned()],
+        tried: vec![Identifier {
+            kind: IdentifierKind::Email,
+            value: words.to_owned(),
+        }],
+        ..decision(Outcome::NoContact)
+    });
+    trace(hostile, NextLook::At(now() + TimeDelta::minutes(43)))
+}
+
 /// Name, trace, and a form that came back.
 fn traces() -> Vec<(&'static str, Trace, Option<Refused>)> {
     let next = NextLook::At(now() + TimeDelta::minutes(43));
@@ -235,17 +255,6 @@ fn traces() -> Vec<(&'static str, Trace, Option<Refused>)> {
     let mut unwritten = gift("Ride home");
     unwritten.record = None;
     unwritten.failure = Some("carrier_pigeon was not one of the allowed options".to_owned());
-    let mut hostile = gift(HOSTILE);
-    hostile.recipient_name = Some(HOSTILE.to_owned());
-    hostile.sender_name = Some(HOSTILE.to_owned());
-    hostile.decision = Some(Decision {
-        refusals: vec![HOSTILE.to_owned()],
-        tried: vec![Identifier {
-            kind: IdentifierKind::Email,
-            value: HOSTILE.to_owned(),
-        }],
-        ..decision(Outcome::NoContact)
-    });
     vec![
         ("orphan", trace(orphan.clone(), next), None),
         ("refused-form", trace(orphan, next), Some(refused)),
@@ -256,7 +265,7 @@ fn traces() -> Vec<(&'static str, Trace, Option<Refused>)> {
         ("by-hand", trace(by_hand, NextLook::Never), None),
         ("unwritten", trace(unwritten, NextLook::Soon), None),
         ("waiting", trace(gift("Coffee"), NextLook::AfterPause), None),
-        ("hostile", trace(hostile, next), None),
+        ("hostile", hostile_trace(HOSTILE), None),
     ]
 }
 

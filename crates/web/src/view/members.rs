@@ -2,7 +2,7 @@
 
 use app::members::{Member, Role};
 use app::portals::PortalSummary;
-use app::session::Open;
+use app::session::{FormToken, Open};
 use askama::Template;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -25,7 +25,7 @@ pub struct MembersPage {
     /// The portal's path, `/portals/{hub_id}`.
     pub path: String,
     /// Hidden field of the forms.
-    pub csrf_token: String,
+    pub csrf_token: FormToken,
     /// Whether the buttons are there for this person.
     pub is_owner: bool,
     /// The portal's pages.

@@ -41,6 +41,8 @@ pub mod trial;
 mod why;
 
 #[cfg(test)]
+mod attack_samples;
+#[cfg(test)]
 mod console_samples;
 #[cfg(test)]
 mod gifts_samples;

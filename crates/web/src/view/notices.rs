@@ -2,6 +2,7 @@
 
 use app::notices::{Delivery, DeliveryState, Overview};
 use app::portals::PortalSummary;
+use app::session::FormToken;
 use askama::Template;
 use chrono::{DateTime, Utc};
 use domain::notice::{Channel, NoticeKind};
@@ -28,7 +29,7 @@ pub struct NoticesPage {
     /// The page's path.
     pub path: String,
     /// Hidden field of the forms.
-    pub csrf_token: String,
+    pub csrf_token: FormToken,
     /// Whether this person may change anything.
     pub is_owner: bool,
     /// The portal's pages.

@@ -1,6 +1,7 @@
 //! The list of what must be in place, and the card from which the sync is steered.
 
 use app::preflight::{About, Found, Group, Item, Preflight, What};
+use app::session::FormToken;
 use askama::Template;
 use chrono::{DateTime, Utc};
 use domain::portal::{PortalState, PortalStatus};
@@ -29,7 +30,7 @@ pub struct PreflightPage {
     /// The portal's path, `/portals/{hub_id}`.
     pub path: String,
     /// Hidden field of the forms.
-    pub csrf_token: String,
+    pub csrf_token: FormToken,
     /// Whether the buttons are there for this person.
     pub is_owner: bool,
     /// The portal's pages.

@@ -2,6 +2,7 @@
 
 use app::orphans::Preview;
 use app::portals::PortalSummary;
+use app::session::FormToken;
 use askama::Template;
 use domain::portal::{PortalState, PortalStatus};
 
@@ -19,7 +20,7 @@ pub struct PreviewPage {
     /// The portal's path, `/portals/{hub_id}`.
     pub path: String,
     /// Hidden field of the form.
-    pub csrf_token: String,
+    pub csrf_token: FormToken,
     /// The portal's pages.
     pub tabs: Vec<Tab>,
     /// What was found, in one sentence.

@@ -1,6 +1,7 @@
 //! The form of the portal's rules for linking.
 
 use app::portals::PortalSummary;
+use app::session::FormToken;
 use app::trial::Trial;
 use askama::Template;
 use domain::matching::{Companies, DealLabel, Deals, Rules, Several};
@@ -25,7 +26,7 @@ pub struct RulesPage {
     /// The portal's path, `/portals/{hub_id}`.
     pub path: String,
     /// Hidden field of the form.
-    pub csrf_token: String,
+    pub csrf_token: FormToken,
     /// Whether this person may change anything.
     pub is_owner: bool,
     /// The portal's pages.

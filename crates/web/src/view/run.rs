@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use app::portals::PortalSummary;
 use app::runs::{Account, Counts};
+use app::session::FormToken;
 use askama::Template;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -32,7 +33,7 @@ pub struct RunPage {
     /// The portal's path, `/portals/{hub_id}`.
     pub path: String,
     /// Hidden field of the form.
-    pub csrf_token: String,
+    pub csrf_token: FormToken,
     /// The portal's pages.
     pub tabs: Vec<Tab>,
     /// What it does.

@@ -2,6 +2,7 @@
 
 use app::portals::PortalSummary;
 use app::runs::Account;
+use app::session::FormToken;
 use askama::Template;
 use chrono::{DateTime, Utc};
 use domain::UserId;
@@ -25,7 +26,7 @@ pub struct RunsPage {
     /// The portal's path, `/portals/{hub_id}`.
     pub path: String,
     /// Hidden field of the forms.
-    pub csrf_token: String,
+    pub csrf_token: FormToken,
     /// Whether the buttons work for this person.
     pub is_owner: bool,
     /// The portal's pages.

@@ -24,7 +24,7 @@ use domain::{HubId, RunId, Status, TransactionId, UserId};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::connect::ConnectPage;
+use super::connect::{ConnectPage, Tried};
 use super::dashboard::DashboardPage;
 use super::failures::{FailureRowsPage, FailuresPage};
 use super::landing::LandingPage;
@@ -61,7 +61,7 @@ pub(super) fn viewer() -> Viewer {
     Viewer {
         name: "ana.souza@northwind.example".to_owned(),
         is_owner: true,
-        csrf_token: "token".to_owned(),
+        csrf_token: app::session::FormToken::new("token"),
     }
 }
 
@@ -223,7 +223,7 @@ fn funnel(sent: i64) -> Funnel {
     }
 }
 
-fn active() -> Dashboard {
+pub(super) fn active() -> Dashboard {
     Dashboard {
         portal: portal(),
         status: status(PortalState::Active),
@@ -452,7 +452,7 @@ fn accounts() -> Vec<Account> {
     accounts
 }
 
-fn groups() -> Vec<Group> {
+pub(super) fn groups() -> Vec<Group> {
     let group = |stage, code: &str, field: Option<&str>, reason: &str, rows| Group {
         stage,
         code: code.to_owned(),
@@ -645,18 +645,28 @@ fn pages() -> Vec<(String, String)> {
     pages.extend(super::notices_samples::pages());
     pages.extend(super::settings_samples::pages());
     pages.extend(super::console_samples::pages());
+    pages.extend(super::attack_samples::pages());
     let mut fresh = portal();
     fresh.thnks_connected = false;
-    for (name, viewer, error) in [
-        ("connect", viewer(), None),
+    let refused = |is_confirmed, error| Tried {
+        is_confirmed,
+        error: Some(error),
+    };
+    for (name, viewer, tried) in [
+        ("connect", viewer(), Tried::default()),
         (
             "connect-refused",
             viewer(),
-            Some("Thnks does not know this key."),
+            refused(true, "Thnks does not know this key."),
         ),
-        ("connect-member", member, None),
+        (
+            "connect-unconfirmed",
+            viewer(),
+            refused(false, "Confirm that this is the right HubSpot portal."),
+        ),
+        ("connect-member", member, Tried::default()),
     ] {
-        let page = ConnectPage::new(&fresh, viewer, error);
+        let page = ConnectPage::new(&fresh, viewer, &tried);
         pages.push((name.to_owned(), page.render().unwrap()));
     }
     let mut other = portal();

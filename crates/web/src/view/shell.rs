@@ -1,5 +1,7 @@
 //! The frame around every page: title, top bar, style and script addresses.
 
+use app::session::FormToken;
+
 use crate::assets;
 
 /// What the frame needs.
@@ -21,7 +23,7 @@ pub struct Shell {
     pub reload_secs: Option<u32>,
 }
 
-/// The person who is signed in, as the top bar and the forms need it. It must not be printed: it holds the token of forms.
+/// The person who is signed in, as the top bar and the forms need it. It cannot be printed: it holds the token of forms.
 #[derive(Clone)]
 pub struct Viewer {
     /// The e-mail address, or what stands for it.
@@ -29,7 +31,7 @@ pub struct Viewer {
     /// Whether the buttons work for this person.
     pub is_owner: bool,
     /// The hidden field of every form.
-    pub csrf_token: String,
+    pub csrf_token: FormToken,
 }
 
 impl Shell {

@@ -2,6 +2,7 @@
 //! people can do about it.
 
 use app::portals::PortalSummary;
+use app::session::FormToken;
 use app::trace::{NextLook, Trace};
 use askama::Template;
 use chrono::{DateTime, Utc};
@@ -34,7 +35,7 @@ pub struct TracePage {
     /// The gift's own path.
     pub own: String,
     /// Hidden field of the forms.
-    pub csrf_token: String,
+    pub csrf_token: FormToken,
     /// Whether the forms are there for this person.
     pub is_owner: bool,
     /// Whether acting makes sense in this state.

@@ -80,7 +80,7 @@ const MATRIX: &[Row] = &[
     row(GET,  "/portals",                                           "",                          (200, AsItWas), 200, 303, Unnamed),
     row(GET,  "/portals/{hub_id}",                                  "",                          (200, AsItWas), 200, 303, Unnamed),
     row(GET,  "/portals/{hub_id}/connect",                          "",                          (200, AsItWas), 403, 303, Unnamed),
-    row(POST, "/portals/{hub_id}/connect",                          "thnks_api_key=tk_test",     (503, AsItWas), 403, 303, Unnamed),
+    row(POST, "/portals/{hub_id}/connect",                          "thnks_api_key=k&portal=1001", (503, AsItWas), 403, 303, Unnamed),
     row(GET,  "/portals/{hub_id}/status.json",                      "",                          (200, AsItWas), 200, 401, Unnamed),
     row(GET,  "/portals/{hub_id}/statistics.json",                  "",                          (200, AsItWas), 200, 401, Unnamed),
     row(GET,  "/portals/{hub_id}/events",                           "",                          (200, AsItWas), 200, 401, Unnamed),

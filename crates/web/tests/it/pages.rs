@@ -98,11 +98,41 @@ async fn the_key_form_says_what_is_wrong_with_the_key() {
             "Thnks does not answer right now",
         ),
     ] {
-        let body = format!("csrf_token={token}&thnks_api_key={key}");
+        let body = format!("csrf_token={token}&thnks_api_key={key}&portal={HUB}");
         let answer = world.post(&path, OWNER.0, &[], &body).await;
         assert_eq!(answer.status, status, "{key}");
         assert!(answer.body.contains(sentence), "{key}");
         assert!(answer.body.contains("aria-invalid=\"true\""), "{key}");
+        assert!(!answer.body.contains("tk_test_key"));
+    }
+}
+
+#[tokio::test]
+async fn the_key_form_names_the_portal_and_has_it_confirmed() {
+    let world = world().await;
+    let token = world.csrf_token(OWNER.0).await;
+    let path = format!("/portals/{HUB}/connect");
+    let form = world.get(&path, OWNER.0).await.body;
+    let confirmation = format!("name=\"portal\" value=\"{HUB}\" required><span>");
+    assert!(form.contains(&confirmation), "{form}");
+    assert!(form.contains(&format!(
+        "<small>northwind.example · HubSpot portal {HUB}</small>"
+    )));
+    // Nothing, what a form of another portal would send, and what is no number.
+    for confirmed in ["", "&portal=", "&portal=1002", "&portal=on"] {
+        let body = format!("csrf_token={token}&thnks_api_key=tk_test_key{confirmed}");
+        let answer = world.post(&path, OWNER.0, &[], &body).await;
+        assert_eq!(
+            answer.status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{confirmed}"
+        );
+        assert!(
+            answer
+                .body
+                .contains("Confirm that this is the right HubSpot portal.")
+        );
+        assert!(!answer.body.contains("checked"), "{}", answer.body);
         assert!(!answer.body.contains("tk_test_key"));
     }
 }

@@ -21,7 +21,7 @@ use domain::HubId;
 use domain::portal::PortalState;
 use domain::run::RunKind;
 use sandbox::{Control, DEMO_HUB_ID, DEMO_ORGANIZATION_ID, Sandbox, WorldSpec};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use store::testing::ScratchDatabase;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -80,7 +80,7 @@ impl hubspot::Budget for PassingBudget {
 pub struct Back {
     pub code: String,
     pub state: String,
-    pub browser_token: String,
+    pub browser_token: SecretString,
     /// Of the session that the browser has open.
     pub session_token: Option<String>,
     /// What the browser says of itself.
@@ -312,7 +312,7 @@ impl World {
         let callback = Callback {
             code: &back.code,
             state: &back.state,
-            browser_token: Some(&back.browser_token),
+            browser_token: Some(back.browser_token.expose_secret()),
             session_token: back.session_token.as_deref(),
             user_agent: back.user_agent.as_deref(),
         };
@@ -325,7 +325,9 @@ impl World {
         let back = self.consent(&started, HUB, None).await;
         let completed = self.complete(&back).await.unwrap();
         assert_eq!(completed.hub_id, HubId(HUB));
-        self.session(&completed.session_token).await.unwrap()
+        self.session(completed.session_token.expose_secret())
+            .await
+            .unwrap()
     }
 
     /// Installs from a setup link, so that a backfill waits.

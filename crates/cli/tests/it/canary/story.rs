@@ -461,6 +461,18 @@ async fn err(owner: &Visitor, member: &Visitor, stranger: &Visitor, gifts: &Gift
             assert_eq!(answer.status / 100, 4, "{path}: {}", answer.text());
         }
     }
+    // Confirmed, the key is tried at Thnks.
+    let (path, here) = (format!("{portal}/connect"), HERE.to_string());
+    let fields = [
+        ("thnks_api_key", "Kanarek7ThnksKeyWrong"),
+        ("portal", here.as_str()),
+    ];
+    for answer in [
+        owner.post(&path, &fields).await,
+        owner.post_as_script(&path, &fields).await,
+    ] {
+        assert_eq!(answer.status / 100, 4, "{path}: {}", answer.text());
+    }
 }
 
 /// Commands whose environment is wrong, with a password in it.

@@ -39,8 +39,8 @@ pub async fn show(State(app): State<App>, jar: CookieJar) -> Response {
         return Page(page).into_response();
     }
     let held = console::browser_token();
-    let page = SignInPage::new(console::form_token(&held), String::new(), None);
-    let jar = cookies::set(jar, Name::OperatorForm, held, app.public_url());
+    let page = SignInPage::new(console::form_token(held.expose_secret()), String::new(), None);
+    let jar = cookies::set(jar, Name::OperatorForm, &held, app.public_url());
     (jar, Page(page)).into_response()
 }
 
@@ -66,8 +66,7 @@ pub async fn submit(
     let password = SecretString::from(fields.password);
     match console::sign_in(&app, &fields.name, password, former).await? {
         SignedIn::Yes(opened) => {
-            let opened = opened.expose_secret().to_owned();
-            let jar = cookies::set(jar, Name::Operator, opened, app.public_url());
+            let jar = cookies::set(jar, Name::Operator, &opened, app.public_url());
             let jar = cookies::clear(jar, Name::OperatorForm, app.public_url());
             Ok((jar, Redirect::to("/operator")).into_response())
         }

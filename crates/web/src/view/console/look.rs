@@ -3,6 +3,7 @@
 use app::console::{Fault, look};
 use app::members::Role;
 use app::portals::PortalSummary;
+use app::session::FormToken;
 use askama::Template;
 use chrono::{DateTime, Utc};
 use domain::failure::Stage;
@@ -22,7 +23,7 @@ pub struct AskPage {
     /// The console's pages.
     pub tabs: Vec<Tab>,
     /// Hidden field of the form.
-    pub csrf_token: String,
+    pub csrf_token: FormToken,
     /// The portal's page here.
     pub path: String,
     /// The organization or the portal.
@@ -68,7 +69,7 @@ pub struct LookPage {
     /// The console's pages.
     pub tabs: Vec<Tab>,
     /// Hidden field of the form.
-    pub csrf_token: String,
+    pub csrf_token: FormToken,
     /// The portal's page here.
     pub path: String,
     /// The organization or the portal.

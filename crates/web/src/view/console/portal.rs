@@ -2,6 +2,7 @@
 
 use app::console::{Act, Fault, PortalView, TraceUrl};
 use app::runs::Account;
+use app::session::FormToken;
 use askama::Template;
 use chrono::{DateTime, Utc};
 use domain::UserId;
@@ -35,7 +36,7 @@ pub struct PortalPage {
     /// The console's pages.
     pub tabs: Vec<Tab>,
     /// Hidden field of the forms.
-    pub csrf_token: String,
+    pub csrf_token: FormToken,
     /// This page.
     pub path: String,
     /// The organization or the portal.

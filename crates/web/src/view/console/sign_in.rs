@@ -1,5 +1,6 @@
 //! The way into the console.
 
+use app::session::FormToken;
 use askama::Template;
 
 use crate::view::shell::Shell;
@@ -11,7 +12,7 @@ pub struct SignInPage {
     /// The frame.
     pub shell: Shell,
     /// Hidden field of the form.
-    pub csrf_token: String,
+    pub csrf_token: FormToken,
     /// The name that was entered.
     pub name: String,
     /// What is wrong.
@@ -23,7 +24,7 @@ impl SignInPage {
     pub const REFUSED: &'static str = "This name with this password lets nobody in.";
 
     /// The form with this token, and what was entered before.
-    pub fn new(csrf_token: String, name: String, error: Option<&'static str>) -> Self {
+    pub fn new(csrf_token: FormToken, name: String, error: Option<&'static str>) -> Self {
         let title = if error.is_some() {
             "Error: Console"
         } else {
