@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use app::App;
 use app::console;
-use app::session::{self, Session};
+use app::session::{self, FormToken, Session};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State};
 use axum::http::header::{self, HeaderMap, HeaderValue};

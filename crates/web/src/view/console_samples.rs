@@ -8,6 +8,7 @@ use app::console::{
     TraceUrl, Trouble, Used,
 };
 use app::members::{Member, Role};
+use app::session::FormToken;
 use askama::Template;
 use chrono::TimeDelta;
 use domain::failure::{Failure, Stage};
@@ -293,7 +294,7 @@ pub(super) fn pages() -> Vec<(String, String)> {
     let mut pages = Vec::new();
     let (operator, trace, now) = (operator(), trace(), now());
     let mut add = |name: &str, page: String| pages.push((format!("console-{name}"), page));
-    let sign_in = |error| SignInPage::new("token".to_owned(), "ana".to_owned(), error);
+    let sign_in = |error| SignInPage::new(FormToken::new("token"), "ana".to_owned(), error);
     add("sign-in", sign_in(None).render().unwrap());
     add(
         "sign-in-refused",
