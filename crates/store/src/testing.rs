@@ -269,6 +269,36 @@ impl ScratchDatabase {
         tx.commit().await.expect("the commit");
     }
 
+    /// Makes everything of a portal that waits or lapses this much older, as if the time had gone by: leases of the portal, of
+    /// its tokens and of notices, what is due later, rings, and refusals of its tokens.
+    pub async fn let_pass(&self, scope: PortalScope, time: TimeDelta) {
+        let mut owner = self.owner().await;
+        let mut tx = owner.begin().await.expect("a transaction");
+        enter(&mut tx, scope).await;
+        for (table, columns) in [
+            // In the order in which workers lock.
+            ("portal_leases", &["lease_until"][..]),
+            ("run_queue", &["due_at", "rung_at"]),
+            ("connections", &["refresh_lease_until", "refused_at"]),
+            ("sync_schedule", &["events_asked_at"]),
+            ("notice_board", &["due_at"]),
+            ("notice_deliveries", &["due_at"]),
+        ] {
+            let set: Vec<String> = columns
+                .iter()
+                .map(|column| format!("{column} = {column} - make_interval(secs => $2)"))
+                .collect();
+            let sql = format!("UPDATE {table} SET {} WHERE hub_id = $1", set.join(", "));
+            sqlx::query(AssertSqlSafe(sql))
+                .bind(scope.hub_id().0)
+                .bind(time.as_seconds_f64())
+                .execute(&mut *tx)
+                .await
+                .expect("time goes by");
+        }
+        tx.commit().await.expect("the time has gone by");
+    }
+
     /// What the database answers to the owner of its tables: nothing, or why not.
     pub async fn try_as_owner(&self, sql: &str) -> Result<(), String> {
         let mut owner = self.owner().await;
