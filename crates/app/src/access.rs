@@ -20,6 +20,7 @@ use store::{PortalScope, Sealed, renewals};
 use uuid::Uuid;
 
 use crate::cipher::PortalKey;
+use crate::crash::{self, Point};
 use crate::{App, Error, blame, keys, notices};
 
 /// Tokens are refreshed this long before they end, or at half their life when that is shorter.
@@ -176,6 +177,7 @@ async fn refresh(
     let refresh_token = open_refresh_token(app, scope, connection)
         .await
         .map_err(unavailable)?;
+    crash::at(Point::TokenLeased);
     let grant = match app.hubspot.refresh(&refresh_token).await {
         Ok(grant) if grant.hub_id == scope.hub_id() => grant,
         Ok(_) => {
@@ -195,6 +197,7 @@ async fn refresh(
             return Err(error);
         }
     };
+    crash::at(Point::TokenAnswered);
     for tries in 1.. {
         match store_refreshed(app, scope, connection, &grant, &refresh_token).await {
             Ok(()) => break,
@@ -205,6 +208,7 @@ async fn refresh(
             Err(error) => return Err(unavailable(error)),
         }
     }
+    crash::at(Point::TokenStored);
     Ok(grant.access_token)
 }
 

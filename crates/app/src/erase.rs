@@ -18,6 +18,7 @@ use store::erasure::{self, Wiped};
 use store::portal_keys::Secret;
 use store::{PortalScope, Sealed, Tx};
 
+use crate::crash::{self, Point};
 use crate::{App, Error, keys, tokens};
 
 /// Erasures carried out in one call.
@@ -104,7 +105,9 @@ async fn erase(app: &App, scope: PortalScope, contact: RecordId, seq: i64) -> Re
     {
         store::runs::request(&mut tx, scope, RunKind::Link, "hubspot", now).await?;
     }
+    crash::at(Point::RecipientErasing);
     tx.commit().await.map_err(store::Error::from)?;
+    crash::at(Point::RecipientErased);
     Ok(true)
 }
 

@@ -3,12 +3,14 @@
 //! A rotation in three steps, none of which interrupts anything: put the new key behind the old one and restart every
 //! process; put it first and restart; `keys rotate`. Then nothing hangs on the old one any more, and it can go.
 
+use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use store::operator_keys::{self, KeyUse};
 use store::{PortalScope, Tx, portal_keys};
 
 use crate::cipher::{Place, PortalKey};
+use crate::crash::{self, Point};
 use crate::{App, Error, disconnect, operator};
 
 /// What every key has sealed once, to be known by it.
@@ -282,6 +284,7 @@ pub async fn rotate(app: &App) -> Result<Rotated, Error> {
                 }
                 Err(error) => return Err(error),
             }
+            crash::at(Point::KeyRotated);
         }
     }
     let mut conn = app.db.unscoped().await?;
@@ -400,28 +403,32 @@ async fn is_being_erased(tx: &mut Tx, scope: PortalScope) -> Result<bool, store:
 }
 
 /// Gives the portal another key and seals with it what is left of its secrets: whoever has the old one reads nothing that is
-/// entered from now on. The portal has no connection, whose tokens somebody might be refreshing.
-pub(crate) async fn replace(app: &App, scope: PortalScope) -> Result<(), Error> {
-    let now = app.now();
-    let mut tx = app.db.begin(scope).await?;
-    store::runs::lock(&mut tx, scope).await?;
-    if is_being_erased(&mut tx, scope).await? {
+/// entered from now on. In a transaction that began with a lock and has taken the portal's connection away, whose tokens
+/// somebody might be refreshing. Where a secret does not open, nothing is changed.
+pub(crate) async fn replace(
+    app: &App,
+    tx: &mut Tx,
+    scope: PortalScope,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    if is_being_erased(tx, scope).await? {
         return Ok(());
     }
-    let old = of_portal(app, &mut tx, scope).await?;
-    let secrets = portal_keys::list_secrets(&mut tx, scope).await?;
+    let old = of_portal(app, tx, scope).await?;
     let wrapped = app.keys.new_portal_key(scope.hub_id());
     let new = app.keys.unwrap(scope.hub_id(), &wrapped)?;
-    portal_keys::replace(&mut tx, scope, &wrapped, now).await?;
-    for (secret, sealed) in secrets {
-        let text = old.open(secret, &sealed)?;
-        let renewed = new.seal(secret, &text);
-        portal_keys::save_secret(&mut tx, scope, secret, &sealed, &renewed).await?;
+    let mut all = Vec::new();
+    for (secret, sealed) in portal_keys::list_secrets(tx, scope).await? {
+        let renewed = new.seal(secret, &old.open(secret, &sealed)?);
+        all.push((secret, sealed, renewed));
     }
-    portal_keys::save_use(&mut tx, scope, app.keys.first_id()).await?;
+    portal_keys::replace(tx, scope, &wrapped, now).await?;
+    for (secret, sealed, renewed) in all {
+        portal_keys::save_secret(tx, scope, secret, &sealed, &renewed).await?;
+    }
+    portal_keys::save_use(tx, scope, app.keys.first_id()).await?;
     let detail = json!({"key": app.keys.first_id(), "replaced": true});
-    store::audit::insert(&mut tx, scope, "operator", "key.rotate", &detail, now).await?;
-    tx.commit().await.map_err(store::Error::from)?;
+    store::audit::insert(tx, scope, "operator", "key.rotate", &detail, now).await?;
     Ok(())
 }
 

@@ -15,6 +15,7 @@ pub mod audit;
 pub mod chain;
 pub mod connect;
 pub mod console;
+pub mod crash;
 pub mod dashboard;
 pub mod days;
 pub mod disconnect;

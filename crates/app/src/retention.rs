@@ -11,6 +11,7 @@ use serde_json::json;
 use store::PortalScope;
 use store::retention::{self, Begun};
 
+use crate::crash::{self, Point};
 use crate::{App, Error, chain};
 
 /// Portals that one call takes up: more than fail at a time.
@@ -72,6 +73,7 @@ pub(crate) async fn erase(app: &App, scope: PortalScope, strides: usize) -> Resu
         }
         let ends = chain::Ends::find(app, &mut tx, scope).await?;
         tx.commit().await.map_err(store::Error::from)?;
+        crash::at(Point::PortalErasing);
         if is_over {
             ends.note();
             tracing::info!(portal.id = %scope.hub_id(), "a portal's data is erased");

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::RunId;
 
+use crate::crash::{self, Point};
 use crate::{App, Error, erase};
 
 /// How many portals one transaction plans for.
@@ -35,8 +36,12 @@ pub async fn take_events(app: &App) -> Result<bool, Error> {
     let mut asked = 0;
     for scope in portals {
         let mut tx = app.db.begin(scope).await?;
-        asked += usize::from(store::hubspot_events::ask_for_run(&mut tx, scope, app.now()).await?);
+        let has_asked = store::hubspot_events::ask_for_run(&mut tx, scope, app.now()).await?;
         tx.commit().await.map_err(store::Error::from)?;
+        if has_asked {
+            crash::at(Point::EventsAsked);
+            asked += 1;
+        }
     }
     Ok(erased + asked > 0)
 }

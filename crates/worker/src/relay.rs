@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::prelude::TaskSink;
+use app::crash::{self, Point};
 use app::{App, engine, schedule};
 use domain::RunId;
 use domain::run::Ring;
@@ -114,6 +115,7 @@ async fn turn(
     if room > 0 {
         let due = schedule::take_due(app, room).await?;
         if !due.is_empty() {
+            crash::at(Point::RingNoted);
             ring(app, redis, direct, shutdown, due).await;
         }
     }
@@ -140,7 +142,10 @@ async fn ring(
     for run_id in due {
         if !is_away {
             match storage.push(json!(Ring::new(run_id))).await {
-                Ok(()) => continue,
+                Ok(()) => {
+                    crash::at(Point::RingPushed);
+                    continue;
+                }
                 Err(error) => {
                     tracing::warn!(%error, "Redis is away: this process works on due runs by itself");
                     is_away = true;

@@ -8,8 +8,9 @@ use store::PortalScope;
 use tokio::task::JoinSet;
 use tokio::time::{self, MissedTickBehavior};
 
-use super::{TRIES, end, find, revoke};
-use crate::{App, Error, keys};
+use super::{Key, TRIES, end, find, revoke};
+use crate::crash::{self, Point};
+use crate::{App, Error};
 
 /// Between two revocations: twenty a second, so that ten thousand portals take less than ten minutes.
 const PACE: Duration = Duration::from_millis(50);
@@ -77,9 +78,18 @@ async fn end_one(app: &App, scope: PortalScope) -> Result<bool, Error> {
             return Ok(false);
         };
         revoke(app, scope, &connection).await?;
+        crash::at(Point::GrantRevoked);
         let detail = json!({"hubspot_told": false, "revoked": true});
-        if end(app, scope, Some(&connection), "operator", &detail).await? {
-            keys::replace(app, scope).await?;
+        if end(
+            app,
+            scope,
+            Some(&connection),
+            Key::Replaced,
+            "operator",
+            &detail,
+        )
+        .await?
+        {
             return Ok(true);
         }
     }

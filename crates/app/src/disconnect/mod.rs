@@ -11,9 +11,10 @@ use store::connections::Connection;
 
 pub use all::{Everybody, disconnect_all};
 
+use crate::crash::{self, Point};
 use crate::portals::PortalSummary;
 use crate::session::Session;
-use crate::{App, Error, access, chain, notices, portals, status};
+use crate::{App, Error, access, chain, keys, notices, portals, status};
 
 /// How often it is begun anew because somebody installs at the same time.
 const TRIES: usize = 3;
@@ -82,8 +83,9 @@ pub async fn disconnect(app: &App, scope: PortalScope, actor: &str) -> Result<bo
             None => true,
             Some(connection) => leave(app, scope, connection, renewed).await,
         };
+        crash::at(Point::UninstallTold);
         let detail = json!({"hubspot_told": told});
-        if end(app, scope, connection.as_ref(), actor, &detail).await? {
+        if end(app, scope, connection.as_ref(), Key::Kept, actor, &detail).await? {
             return Ok(told);
         }
     }
@@ -135,11 +137,22 @@ pub(crate) fn need() -> Need {
     }
 }
 
-/// Ends the connection that HubSpot was told of; `false` when there is another by now, of an install meanwhile.
+/// What becomes of the portal's key when its connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Key {
+    /// An install goes on with it.
+    Kept,
+    /// Somebody else may have it: what is entered from now on hangs on another one.
+    Replaced,
+}
+
+/// Ends the connection that HubSpot was told of; `false` when there is another by now, of an install meanwhile. The key is
+/// replaced in the same transaction: a portal that is disconnected is not looked at again.
 async fn end(
     app: &App,
     scope: PortalScope,
     told_of: Option<&Connection>,
+    key: Key,
     actor: &str,
     detail: &Value,
 ) -> Result<bool, Error> {
@@ -157,6 +170,15 @@ async fn end(
     store::sessions::delete_all(&mut tx, scope).await?;
     notices::note(app, &mut tx, scope, Sign::Ended, now).await?;
     store::audit::insert(&mut tx, scope, actor, "portal.disconnect", detail, now).await?;
+    if key == Key::Replaced {
+        match keys::replace(app, &mut tx, scope, now).await {
+            // What cannot be read cannot be moved, and must not keep the portal connected.
+            Err(error @ Error::Unsealable { .. }) => {
+                tracing::error!(portal.id = %scope.hub_id(), %error, "the portal keeps its key");
+            }
+            replaced => replaced?,
+        }
+    }
     let ends = chain::Ends::find(app, &mut tx, scope).await?;
     tx.commit().await.map_err(store::Error::from)?;
     ends.note();

@@ -16,6 +16,7 @@ use super::links::{link, unlink};
 use super::recipients::{Answer, Directory, Known, READ};
 use super::{Run, Stop, Target, count};
 use crate::App;
+use crate::crash::{self, Point};
 
 /// Rows per stride: what one call that creates links takes.
 const STRIDE: i64 = 2_000;
@@ -52,9 +53,12 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
         })
         .collect();
     run.ensure_held(app).await?;
+    crash::at(Point::ContactsFound);
     let refused = carry_out(run, target, &plans).await?;
+    crash::at(Point::LinksMade);
     let lost = lost_records(run, target, &refused).await?;
     save(app, run, &plans, &answer, &refused, &lost).await?;
+    crash::at(Point::LinksNoted);
     Ok(true)
 }
 

@@ -16,6 +16,7 @@ use super::links::link;
 use super::recipients::READ;
 use super::{Run, Stop, Target, a_few_at_a_time, count};
 use crate::App;
+use crate::crash::{self, Point};
 
 /// Events looked into at once.
 const EVENTS: i64 = 1_000;
@@ -78,7 +79,9 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
         refused,
         looks_at_all,
     };
+    crash::at(Point::EventsRead);
     save(app, run, learnt, &pending).await?;
+    crash::at(Point::EventsNoted);
     Ok(true)
 }
 

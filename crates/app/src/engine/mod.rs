@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::pull::RECENT;
 use crate::account::Counts;
+use crate::crash::{self, Point};
 use crate::{App, access, keys};
 
 /// How long a run may work before another one gets its turn.
@@ -175,6 +176,7 @@ pub async fn work(
         Claim::Dead => return Ok(Outcome::Ended(RunState::Dead)),
         Claim::Busy | Claim::Gone | Claim::Held => return Ok(Outcome::Passed),
     };
+    crash::at(Point::RunClaimed);
     let fence = claimed.fence;
     let started = Instant::now();
     let mut run = Run::new(app, scope, claimed).await?;
@@ -270,7 +272,7 @@ async fn renew(app: &App, scope: PortalScope, run_id: RunId, fence: i64) -> stor
             tx.commit().await.map_err(store::Error::from)
         };
         match renewed.await {
-            Ok(()) => {}
+            Ok(()) => crash::at(Point::LeaseRenewed),
             Err(store::Error::Fenced) => return store::Error::Fenced,
             Err(error) => {
                 tracing::warn!(portal.id = %scope.hub_id(), %error, "a lease could not be renewed");

@@ -7,6 +7,7 @@ use store::portals::Portal;
 use store::runs;
 
 use super::{Run, Stop, Target, api_key, settle, write};
+use crate::crash::{self, Point};
 use crate::setup::{self, Setup};
 use crate::{App, access};
 
@@ -72,6 +73,7 @@ pub(super) async fn look_again(app: &App, run: &mut Run) -> Result<(), Stop> {
 async fn set_up(app: &App, run: &mut Run, portal: &Portal) -> Result<Target, Stop> {
     let mut changes = Vec::new();
     let prepared = setup::prepare(&run.portal, &run.scopes, &mut changes).await;
+    crash::at(Point::ObjectReady);
     if !changes.is_empty() {
         let now = app.now();
         let mut tx = run.begin(app).await?;

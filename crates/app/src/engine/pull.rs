@@ -12,6 +12,7 @@ use store::rejected_rows::RejectedRow;
 use store::transactions::LedgerRow;
 
 use super::{Run, Stop, api_key};
+use crate::crash::{self, Point};
 use crate::{App, erase, tokens};
 
 /// Rows per page: the most that Thnks gives.
@@ -65,6 +66,7 @@ pub(super) async fn step(app: &App, run: &mut Run) -> Result<bool, Stop> {
         Err(thnks::Error::CursorStuck) => return give_up(app, run).await,
         other => other?,
     };
+    crash::at(Point::PageRead);
     let now = app.now();
     let mut rows = Rows::sort(page.rows);
     let leads_on = page.next_cursor.is_none() || rows.last() > run.progress.position;
@@ -86,6 +88,7 @@ pub(super) async fn step(app: &App, run: &mut Run) -> Result<bool, Stop> {
         run.progress.idle_pages += 1;
     }
     run.commit(tx).await?;
+    crash::at(Point::PageStored);
     Ok(true)
 }
 

@@ -12,6 +12,7 @@ use serde_json::json;
 use store::runs;
 
 use super::{Outcome, Run, Stop, signs};
+use crate::crash::{self, Point};
 use crate::{App, chain, notices, setup};
 
 /// A run that gives way lets the more urgent one begin first.
@@ -40,6 +41,7 @@ pub(super) async fn settle(
     let (scope, run_id) = (run.scope, run.id);
     let stop = match worked {
         Ok(true) => {
+            crash::at(Point::RunEnding);
             let mut tx = match run.begin(app).await {
                 Err(store::Error::Fenced) => return Ok(Outcome::Passed),
                 other => other?,
@@ -64,6 +66,7 @@ pub(super) async fn settle(
             signs::show(app, run, &mut tx, Sign::Well, now).await?;
             let ends = chain::Ends::find(app, &mut tx, scope).await?;
             tx.commit().await.map_err(store::Error::from)?;
+            crash::at(Point::RunEnded);
             ends.note();
             return Ok(Outcome::Ended(RunState::Succeeded));
         }

@@ -14,6 +14,7 @@ use store::transactions::{Dirty, Refused, Written};
 use uuid::Uuid;
 
 use super::{Run, Stop, Target, a_few_at_a_time, count, prepare};
+use crate::crash::{self, Point};
 use crate::{App, setup};
 
 /// Records per call: HubSpot's limit for a batch.
@@ -31,6 +32,7 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
     run.progress.phase = Phase::Writing;
     // A worker that was frozen may have lost the portal meanwhile: what it would send is old.
     run.ensure_held(app).await?;
+    crash::at(Point::RecordsUnsent);
     let portal = run.portal.clone();
     let batches = dirty.chunks(BATCH);
     let mut sent = a_few_at_a_time(batches.map(async |batch| {
@@ -97,6 +99,7 @@ async fn note_unanswered(
     store::attempts::insert_unanswered(&mut tx, run.scope, run.id, &ids, code, app.now()).await?;
     // Not the run's own commit: this is no progress.
     tx.commit().await.map_err(store::Error::from)?;
+    crash::at(Point::RecordsUnanswered);
     Ok(())
 }
 
@@ -152,6 +155,7 @@ async fn send<'a>(
 /// Stores what became of a batch, each row by itself; returns the refused rows that may be the object's fault, which are not
 /// stored yet.
 async fn save(app: &App, run: &mut Run, batch: Sent<'_>) -> Result<Vec<Refused>, Stop> {
+    crash::at(Point::RecordsAnswered);
     let Sent {
         rows,
         traces,
@@ -214,6 +218,7 @@ async fn save(app: &App, run: &mut Run, batch: Sent<'_>) -> Result<Vec<Refused>,
     }
     save_refused(run, &mut tx, &refused, now).await?;
     run.commit(tx).await?;
+    crash::at(Point::RecordsNoted);
     Ok(suspects)
 }
 

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::settings::signing_secrets;
+use crate::crash::{self, Point};
 use crate::portals::PortalSummary;
 use crate::{App, Error, keys};
 
@@ -55,6 +56,7 @@ pub async fn deliver_due(
         let Some(leased) = leased else {
             return Ok(made);
         };
+        crash::at(Point::NoticeTaken);
         let sent = match send(app, notify, scope, &leased).await {
             Ok(sent) => sent,
             Err(Error::Store(error)) => return Err(error.into()),
@@ -65,6 +67,9 @@ pub async fn deliver_due(
                 ))
             }
         };
+        if sent.is_ok() {
+            crash::at(Point::NoticeSent);
+        }
         let now = app.now();
         let (reason, again_at) = match &sent {
             Ok(()) => (String::new(), None),

@@ -5,6 +5,7 @@
 mod browser;
 mod canary;
 mod commands;
+mod crash_points;
 mod crashes;
 mod events;
 mod image;

@@ -10,10 +10,10 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::processes::Stage;
 
-type Taken = Arc<Mutex<Vec<Value>>>;
+pub(crate) type Taken = Arc<Mutex<Vec<Value>>>;
 
 /// A webhook on this machine, and what it has taken.
-async fn webhook() -> (String, Taken) {
+pub(crate) async fn webhook() -> (String, Taken) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/notices", listener.local_addr().unwrap());
     let taken = Taken::default();
@@ -46,7 +46,7 @@ async fn take(stream: TcpStream, taken: Taken) {
     stream.write_all(answer).await.unwrap();
 }
 
-async fn wait_for(taken: &Taken, count: usize) -> Vec<String> {
+pub(crate) async fn wait_for(taken: &Taken, count: usize) -> Vec<String> {
     for _ in 0..1_200 {
         if taken.lock().unwrap().len() >= count {
             // A second worker would be as quick.

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use sandbox::{Control, DEMO_HUB_ID, Sandbox, WorldSpec};
@@ -39,6 +39,18 @@ impl Process {
 
     pub fn signal(&self, name: &str) {
         signal(self.id(), name);
+    }
+
+    /// Waits until it ends by itself; how it ended.
+    pub async fn wait(mut self) -> ExitStatus {
+        let started = tokio::time::Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            assert!(started.elapsed() < PATIENCE, "it does not end by itself");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Its number.
