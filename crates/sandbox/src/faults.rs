@@ -1,5 +1,7 @@
-//! Faults on order: at the nth call of an endpoint kind, something goes wrong, `times` times.
+//! Faults on order: at the nth call of an endpoint kind, something goes wrong, `times` times, or to a share of the calls.
 
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 /// One fault. Calls are counted from the moment it is added.
@@ -20,6 +22,9 @@ pub struct Fault {
     /// Whether the call takes effect although its answer is replaced.
     #[serde(default)]
     pub apply: bool,
+    /// Only a share of the calls that it would hit.
+    #[serde(default)]
+    pub odds: Option<Odds>,
     /// What happens.
     pub action: Action,
     /// Matching calls seen so far; starts at 0.
@@ -31,6 +36,23 @@ fn one() -> u64 {
     1
 }
 
+/// A share of calls, drawn by a seed: the same calls in the same order are hit again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Odds {
+    /// How many of a hundred calls are hit.
+    pub percent: u32,
+    /// What decides which.
+    pub seed: u64,
+}
+
+impl Odds {
+    fn hit(self, call: u64) -> bool {
+        let mut rng = StdRng::seed_from_u64(self.seed.wrapping_add(call));
+        rng.random_range(0..100) < self.percent
+    }
+}
+
 impl Fault {
     /// A fault that hits the next call of `kind` once and leaves no effect.
     pub fn once(kind: &str, action: Action) -> Self {
@@ -40,6 +62,7 @@ impl Fault {
             nth: 1,
             times: 1,
             apply: false,
+            odds: None,
             action,
             seen: 0,
         }
@@ -140,7 +163,8 @@ impl Faults {
         for fault in &mut self.0 {
             if fault.matches(kind, portal) {
                 fault.seen += 1;
-                if hit.is_none() && fault.seen >= fault.nth {
+                let drawn = fault.odds.is_none_or(|odds| odds.hit(fault.seen));
+                if hit.is_none() && fault.seen >= fault.nth && drawn {
                     hit = Some(fault.clone());
                 }
             }
@@ -148,5 +172,28 @@ impl Faults {
         self.0
             .retain(|fault| fault.seen + 1 < fault.nth.saturating_add(fault.times));
         hit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_the_calls_is_hit_and_the_same_ones_again() {
+        let strikes = |seed| {
+            let mut faults = Faults(vec![Fault {
+                times: u64::MAX,
+                odds: Some(Odds { percent: 10, seed }),
+                ..Fault::once("objects.*", Action::Reset)
+            }]);
+            let hit = |_| faults.strike("objects.batch_upsert", None).is_some();
+            (0..2_000).map(hit).collect::<Vec<bool>>()
+        };
+        let hits = strikes(7);
+        let count = hits.iter().filter(|hit| **hit).count();
+        assert!((150..250).contains(&count), "{count}");
+        assert_eq!(hits, strikes(7));
+        assert_ne!(hits, strikes(8));
     }
 }

@@ -17,6 +17,7 @@ mod thnks;
 mod universe;
 pub mod verify;
 pub mod webhooks;
+pub mod witness;
 mod world;
 
 use std::io;
@@ -35,7 +36,7 @@ pub use config::{
 };
 pub use control::Control;
 pub use crm::portal::User;
-pub use faults::{Action, Fault, FaultBody};
+pub use faults::{Action, Fault, FaultBody, Odds};
 pub use rules::{IntrospectField, ObjectIdForm, Rules, UpsertRecycled};
 pub use verify::Verdict;
 

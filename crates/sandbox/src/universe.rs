@@ -14,6 +14,7 @@ use crate::log::{Entry, Log};
 use crate::rules::Rules;
 use crate::thnks::Organization;
 use crate::webhooks::Outbox;
+use crate::witness::Witness;
 
 /// The shared state of a sandbox.
 pub(crate) struct Universe {
@@ -29,6 +30,7 @@ pub(crate) struct Universe {
     faults: Mutex<Faults>,
     log: Mutex<Log>,
     pub(crate) outbox: Outbox,
+    pub(crate) witness: Witness,
 }
 
 /// Takes a lock that may have been left by a panic: the sandbox's state stays usable for the other tests.
@@ -54,6 +56,7 @@ impl Universe {
             faults: Mutex::default(),
             log: Mutex::default(),
             outbox: Outbox::default(),
+            witness: Witness::default(),
         }
     }
 

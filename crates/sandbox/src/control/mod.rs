@@ -29,6 +29,7 @@ use crate::rules::Rules;
 use crate::universe::{Universe, lock};
 use crate::verify::{self, Verdict};
 use crate::webhooks::Delivery;
+use crate::witness::Sighting;
 use crate::world;
 
 /// A handle to a running sandbox.
@@ -259,6 +260,16 @@ impl Control {
         self.universe.log().list(portal, kind, after, limit)
     }
 
+    /// From now on every record of a batch upsert is noted, with no bound.
+    pub fn watch_writes(&self) {
+        self.universe.witness.begin();
+    }
+
+    /// The records of batch upserts since [`Self::watch_writes`], in the order in which HubSpot took them.
+    pub fn writes(&self) -> Vec<Sighting> {
+        self.universe.witness.sightings()
+    }
+
     /// Where webhooks go; none stops them.
     pub fn set_webhook_target(&self, target: Option<Url>) {
         self.universe.outbox.set_target(target);
@@ -272,6 +283,12 @@ impl Control {
     /// What became of the webhooks so far.
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.universe.outbox.deliveries()
+    }
+
+    /// The ids of a portal's live records by their transaction.
+    pub fn records(&self, hub_id: i64) -> Result<BTreeMap<String, Vec<u64>>, Refused> {
+        let portal = self.portal(hub_id)?;
+        Ok(verify::records(&portal.state()))
     }
 
     /// The referee's own judgement of a portal against an organization (the only one, or the demonstration's, when

@@ -124,6 +124,13 @@ impl Control {
         Ok(())
     }
 
+    /// The transactions that keep the contract, as Thnks' API gives them out, in order of their ids.
+    pub fn transactions(&self, organization: &str) -> Result<Vec<Value>, Refused> {
+        let organization = self.organization_or_demo(Some(organization))?;
+        let state = organization.state();
+        Ok(state.sound().map(Row::to_json).collect())
+    }
+
     /// Sends a gift now and returns its id.
     pub fn send_gift(&self, organization: &str, sent: Sent) -> Result<String, Refused> {
         let organization = self.organization_or_demo(Some(organization))?;

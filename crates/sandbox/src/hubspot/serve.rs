@@ -23,6 +23,9 @@ use crate::webhooks::{self, Source, Touched};
 /// The largest body the API takes, in bytes; a batch of 100 long messages fits.
 pub(crate) const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
+/// The kind of calls that the witness looks at.
+const UPSERT: &str = "objects.batch_upsert";
+
 /// Serves one API call.
 pub(crate) async fn serve(
     State(universe): State<Arc<Universe>>,
@@ -66,7 +69,12 @@ pub(crate) async fn serve(
         body: &body,
     };
     let answer = match &fault {
-        Some(fault) if replaces(&fault.action) && !fault.apply => None,
+        Some(fault) if replaces(&fault.action) && !fault.apply => {
+            if let (Some(portal), UPSERT) = (portal, kind) {
+                universe.witness.note(portal, &body, None, universe.now());
+            }
+            None
+        }
         Some(Fault {
             action: Action::Partial { count },
             ..
@@ -144,6 +152,10 @@ fn judge(
     };
     let answer = (route.run)(&mut judged).unwrap_or_else(|refusal| refusal);
     let touched = judged.touched.take().unwrap_or_default();
+    if route.kind == UPSERT {
+        let witness = &universe.witness;
+        witness.note(access.hub_id, call.body, Some(&answer), now);
+    }
     let told = touched.into_happenings(&state, Source::App);
     drop(state);
     webhooks::send(universe, access.hub_id, &told);

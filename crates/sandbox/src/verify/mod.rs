@@ -217,6 +217,15 @@ pub(crate) fn judge(
     verdict
 }
 
+/// The ids of a portal's live records of the object, by transaction.
+pub(crate) fn records(portal: &PortalState) -> BTreeMap<String, Vec<u64>> {
+    let kind = portal.custom(OBJECT).map(|definition| definition.kind);
+    let found = records_by_transaction(portal, kind).into_iter();
+    found
+        .map(|(id, records)| (id.to_owned(), records))
+        .collect()
+}
+
 fn note<T>(examples: &mut Vec<T>, count: &mut usize, example: T) {
     *count += 1;
     if examples.len() < EXAMPLES {
