@@ -3,6 +3,8 @@
 //! Reads `MIGRATION_DATABASE_URL` (a role that may create databases) and `DATABASE_URL` (the app's role), as
 //! `script/services env` prints them. Tests run as the app's role: row-level security holds in them.
 
+mod leases;
+
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -14,6 +16,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqlSafeStr};
 use tokio::sync::Mutex;
 
 use crate::{Db, Error, Migrated, PortalScope, migrate};
+
+pub use leases::Look;
 
 /// Fingerprints of rows, by table and portal; the latter is `None` where a table has none. What has no rows is not in it.
 pub type Digest = BTreeMap<(String, Option<i64>), String>;
