@@ -7,6 +7,7 @@
 
 mod associate;
 mod follow;
+mod held;
 mod links;
 mod prepare;
 mod pull;
@@ -33,6 +34,7 @@ use store::{PortalScope, Tx};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::held::Held;
 pub(crate) use self::pull::RECENT;
 use crate::account::Counts;
 use crate::crash::{self, Point};
@@ -165,6 +167,7 @@ pub async fn work(
         return Ok(Outcome::Passed);
     };
     drop(tx);
+    let held = Held::now();
     let mut tx = app.db.begin(scope).await?;
     let claim = runs::claim(&mut tx, scope, run_id, app.now()).await?;
     if claim == Claim::Dead {
@@ -180,9 +183,10 @@ pub async fn work(
     let fence = claimed.fence;
     let started = Instant::now();
     let mut run = Run::new(app, scope, claimed).await?;
+    let renewing = renew(app, scope, run_id, fence, &held);
+    let working = slice(app, &mut run, started + SLICE, shutdown);
     let worked = tokio::select! {
-        worked = slice(app, &mut run, started + SLICE, shutdown) => Some(worked),
-        lost = renew(app, scope, run_id, fence) => Some(Err(Stop::Store(lost))),
+        worked = held.through(renewing, working) => Some(worked),
         () = patience_ends(shutdown) => None,
     };
     let outcome = match worked {
@@ -263,16 +267,26 @@ async fn mark_orphans(app: &App, run: &mut Run) -> Result<bool, Stop> {
 }
 
 /// Renews the lease until it is lost.
-async fn renew(app: &App, scope: PortalScope, run_id: RunId, fence: i64) -> store::Error {
+async fn renew(
+    app: &App,
+    scope: PortalScope,
+    run_id: RunId,
+    fence: i64,
+    held: &Held,
+) -> store::Error {
     loop {
         tokio::time::sleep(RENEW).await;
+        let asked_at = std::time::Instant::now();
         let renewed = async {
             let mut tx = app.db.begin(scope).await?;
             runs::hold(&mut tx, scope, run_id, fence).await?;
             tx.commit().await.map_err(store::Error::from)
         };
         match renewed.await {
-            Ok(()) => crash::at(Point::LeaseRenewed),
+            Ok(()) => {
+                held.renewed(asked_at);
+                crash::at(Point::LeaseRenewed);
+            }
             Err(store::Error::Fenced) => return store::Error::Fenced,
             Err(error) => {
                 tracing::warn!(portal.id = %scope.hub_id(), %error, "a lease could not be renewed");
