@@ -61,6 +61,14 @@ impl Browser {
         );
     }
 
+    /// The same of a service that may be down.
+    pub async fn try_json(&self, path: &str) -> Option<Value> {
+        let asked = self.client.get(format!("{}{path}", self.base));
+        let answer = asked.send().await.ok()?;
+        let answer = answer.status().is_success().then_some(answer)?;
+        answer.json().await.ok()
+    }
+
     pub async fn json(&self, path: &str) -> Value {
         let answer = self
             .client

@@ -4,6 +4,7 @@
 
 mod browser;
 mod canary;
+mod chaos;
 mod commands;
 mod crash_points;
 mod crashes;

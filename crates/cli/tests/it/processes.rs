@@ -72,7 +72,8 @@ impl Drop for Process {
     }
 }
 
-fn public_url(port: u16) -> String {
+/// Where a web process on this port is.
+pub fn public_url(port: u16) -> String {
     format!("http://localhost:{port}")
 }
 
@@ -85,6 +86,53 @@ fn signal(pid: u32, name: &str) {
             .unwrap()
             .success()
     );
+}
+
+/// The binary with what every process of a test is told; where things are comes with it. `THNKS_HUBSPOT` names another build of it.
+pub fn binary(arguments: &[&str]) -> Command {
+    let other = std::env::var_os("THNKS_HUBSPOT");
+    let mut command = Command::new(other.unwrap_or(env!("CARGO_BIN_EXE_thnks-hubspot").into()));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", env!("PATH"))
+        .env("HUBSPOT_CLIENT_ID", sandbox::CLIENT_ID)
+        .env("HUBSPOT_CLIENT_SECRET", sandbox::CLIENT_SECRET)
+        .env("ENCRYPTION_KEYS", ENCRYPTION_KEYS)
+        // Benches ask more than people do.
+        .env("REQUESTS_PER_SECOND", "100000")
+        .env("RUST_LOG", "warn");
+    command
+}
+
+/// Adds the organization of an API key by `org add`; its setup link.
+pub fn add_organization(mut org_add: Command, key: &str) -> String {
+    use std::io::Write;
+    let mut child = org_add
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(key.as_bytes())
+        .unwrap();
+    let done = child.wait_with_output().unwrap();
+    assert!(done.status.success());
+    let link = String::from_utf8(done.stdout).unwrap();
+    assert_eq!(link.lines().count(), 1, "the link alone: {link}");
+    link.trim().to_owned()
+}
+
+/// A port that is free now; whoever is told takes it a moment later.
+pub fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// A Redis of this test's own, on a socket in a folder.
@@ -178,12 +226,7 @@ impl Stage {
     /// The same on a database that is there already.
     pub async fn on(scratch: ScratchDatabase, world: WorldSpec) -> Self {
         let sandbox = sandbox::start(sandbox::Config::new(world)).await.unwrap();
-        // The kernel gives a port that is free now; the web process takes it a moment later.
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = free_port();
         let mut stage = Self {
             scratch,
             redis: Redis::start(),
@@ -209,28 +252,19 @@ impl Stage {
 
     /// The binary with this test's environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_thnks-hubspot"));
+        let mut command = binary(arguments);
         command
-            .args(arguments)
-            .env_clear()
-            .env("PATH", env!("PATH"))
             .env("DATABASE_URL", &self.scratch.app_url)
             .env("MIGRATION_DATABASE_URL", &self.scratch.owner_url)
             .env("REDIS_URL", self.redis.url())
             .env("PUBLIC_URL", self.public_url())
             .env("LISTEN_ADDR", format!("127.0.0.1:{}", self.port))
-            .env("HUBSPOT_CLIENT_ID", sandbox::CLIENT_ID)
-            .env("HUBSPOT_CLIENT_SECRET", sandbox::CLIENT_SECRET)
             .env("HUBSPOT_API_URL", self.sandbox.hubspot_url().as_str())
             .env(
                 "HUBSPOT_AUTHORIZE_URL",
                 self.sandbox.authorize_url().as_str(),
             )
-            .env("THNKS_API_URL", self.sandbox.thnks_url().as_str())
-            .env("ENCRYPTION_KEYS", ENCRYPTION_KEYS)
-            // Benches ask more than people do.
-            .env("REQUESTS_PER_SECOND", "100000")
-            .env("RUST_LOG", "warn");
+            .env("THNKS_API_URL", self.sandbox.thnks_url().as_str());
         command
     }
 
@@ -249,24 +283,7 @@ impl Stage {
 
     /// Adds the organization of an API key; its setup link.
     pub fn setup_link_for(&self, key: &str) -> String {
-        use std::io::Write;
-        let mut child = self
-            .command(&["org", "add", "--name", "Acme"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(key.as_bytes())
-            .unwrap();
-        let done = child.wait_with_output().unwrap();
-        assert!(done.status.success());
-        let link = String::from_utf8(done.stdout).unwrap();
-        assert_eq!(link.lines().count(), 1, "the link alone: {link}");
-        link.trim().to_owned()
+        add_organization(self.command(&["org", "add", "--name", "Acme"]), key)
     }
 
     /// Installs the demo portal from a setup link.
