@@ -37,8 +37,8 @@ pub(crate) const ASSOCIATION_PAGES: usize = 200;
 
 /// Time to connect: HubSpot's edge is near everywhere.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The longest that one call takes, from its first byte to its last. Shorter than a run's lease on its portal (20 s), so
-/// that what a worker sent does not land after another one has taken over.
+/// The longest that one call takes, from its first byte to its last. A worker renews its lease on the portal meanwhile; one that
+/// cannot drops the call before another worker takes over.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// Bytes of an answer after decompression; the largest expected, all schemas of an account, stays under 2 MiB.
 pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;

@@ -46,7 +46,7 @@ const SLICE: Duration = Duration::from_secs(10);
 /// not end is let go then, so that a deploy never waits for HubSpot.
 pub const STOP_PATIENCE: Duration = Duration::from_secs(10);
 /// How often the lease is renewed while a call takes long.
-const RENEW: Duration = Duration::from_secs(5);
+const RENEW: Duration = Duration::from_millis(2_500);
 
 /// What became of a ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -53,6 +53,11 @@ impl Process {
         }
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
+
     /// Its number.
     pub fn id(&self) -> u32 {
         self.0.id()

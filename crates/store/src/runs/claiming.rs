@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::ending::{finish, release};
 use crate::{Conn, Error, PortalScope};
 
-/// How long a claim lasts without renewal, in seconds: longer than any single call to HubSpot may take, short enough
-/// that a killed worker's run goes on within 30 s.
-pub const LEASE_SECS: f64 = 20.0;
+/// How long a claim lasts without renewal, in seconds: several renewals long, and short enough that a killed worker's run
+/// goes on within some 12 s. A call that takes longer is covered by renewals, or dropped where they fail (`app::engine::held`).
+pub const LEASE_SECS: f64 = 10.0;
+
 /// A run that this worker has claimed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claimed {

@@ -135,8 +135,8 @@ fn histories(site: &Site, tenant: &Tenant) -> BTreeMap<String, Vec<String>> {
                 (step["at"].as_str().unwrap().parse().unwrap(), status)
             })
             .collect();
-        // Those of one moment in the order in which Thnks gives them.
-        steps.sort_by_key(|(at, _)| *at);
+        // Of an expiry and a refund in one moment the refund is the later.
+        steps.sort_by_key(|(at, status)| (*at, status == "refunded"));
         let id = gift["id"].as_str().unwrap().to_owned();
         (id, steps.into_iter().map(|(_, status)| status).collect())
     });

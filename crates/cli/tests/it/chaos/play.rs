@@ -105,6 +105,9 @@ pub async fn play(site: &Site, plan: &Plan) -> (Vec<Process>, Notes) {
         player.world(plan.lane(takes_world), plan.seed),
     );
     site.calm_down();
+    let mut workers: Vec<Option<Process>> = workers.into_iter().map(Some).collect();
+    player.supervise(&mut workers);
+    let workers = workers.into_iter().flatten().collect();
     (workers, player.notes.into_inner().unwrap())
 }
 
@@ -141,6 +144,7 @@ impl Player<'_> {
         steps.sort_by_key(order);
         while let Some((at, step)) = steps.pop() {
             self.until(at).await;
+            self.supervise(&mut workers);
             match step {
                 // One that is dead already is not killed again.
                 Step::Kill(worker, down) => {
@@ -174,6 +178,15 @@ impl Player<'_> {
         let recoveries = watched.join_all().await.into_iter().flatten();
         self.notes.lock().unwrap().recoveries.extend(recoveries);
         workers.into_iter().flatten().collect()
+    }
+
+    /// Starts those again that have given up at their start, as the database was away: whoever runs a service does so.
+    fn supervise(&self, workers: &mut [Option<Process>]) {
+        for worker in workers.iter_mut().flatten() {
+            if worker.has_ended() {
+                *worker = self.site.worker();
+            }
+        }
     }
 
     fn watch(&self, watched: &mut JoinSet<Option<Duration>>, killed: Instant) {
