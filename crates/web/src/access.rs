@@ -156,7 +156,11 @@ async fn admit_operator(
 }
 
 /// The request again, after its form has shown the token it was given and come from our own pages.
-async fn own_form(request: Request, expected: &FormToken, public_url: &Url) -> Result<Request, Error> {
+async fn own_form(
+    request: Request,
+    expected: &FormToken,
+    public_url: &Url,
+) -> Result<Request, Error> {
     if !is_same_origin(request.headers(), public_url) {
         return Err(Error::ForeignForm);
     }
@@ -173,7 +177,12 @@ async fn own_form(request: Request, expected: &FormToken, public_url: &Url) -> R
 }
 
 /// Whether a form comes from our own pages and shows the token it was given.
-pub fn is_own_form(headers: &HeaderMap, public_url: &Url, shown: &str, expected: &FormToken) -> bool {
+pub fn is_own_form(
+    headers: &HeaderMap,
+    public_url: &Url,
+    shown: &str,
+    expected: &FormToken,
+) -> bool {
     let is_token: bool = shown.as_bytes().ct_eq(expected.text().as_bytes()).into();
     is_token && is_same_origin(headers, public_url)
 }

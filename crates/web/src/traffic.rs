@@ -269,7 +269,7 @@ mod tests {
     fn each_has_a_burst_of_its_own_and_is_told_how_long_to_wait() {
         let limits = Limits::new(Traffic {
             requests_per_second: NonZeroU32::MIN,
-            trusted_hops: 0,
+            ..Traffic::default()
         });
         let take = |session: u8, hub: i64| limits.take_session(&[session], HubId(hub), Kind::Page);
         for _ in 0..10 {

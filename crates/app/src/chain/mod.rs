@@ -157,8 +157,10 @@ pub async fn verify_operator(app: &App, noted: &Noted) -> Result<Chain, Error> {
 /// The signed ends of a portal's chains; of an empty one none.
 pub(crate) struct Ends {
     hub_id: HubId,
-    acts: Option<End>,
-    writes: Option<End>,
+    /// Of its acts.
+    pub acts: Option<End>,
+    /// Of its writes to HubSpot.
+    pub writes: Option<End>,
 }
 
 impl Ends {

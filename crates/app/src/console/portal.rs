@@ -8,7 +8,7 @@ use store::PortalScope;
 pub use store::console::Facts;
 
 use super::Operator;
-use crate::chain::{self, Head};
+use crate::chain::{End, Ends};
 use crate::portals::PortalSummary;
 use crate::runs::{self, Account};
 use crate::{App, Error, status};
@@ -31,9 +31,9 @@ pub struct PortalView {
     /// What it has used of its budget; `None` when it cannot be told now.
     pub used: Option<Used>,
     /// Where its trail of acts ends.
-    pub acts: Head,
+    pub acts: Option<End>,
     /// Where its chain of writes ends.
-    pub writes: Head,
+    pub writes: Option<End>,
     /// Until when this session may look at people and gifts.
     pub look_until: Option<DateTime<Utc>>,
 }
@@ -58,7 +58,7 @@ pub async fn load(app: &App, operator: &Operator, scope: PortalScope) -> Result<
     let runs = store::runs::list(&mut tx, scope, None, runs::PAGE).await?;
     let since = now - TimeDelta::days(1);
     let calls_of_a_day = store::console::count_calls(&mut tx, scope, since).await?;
-    let (acts, writes) = chain::heads(&mut tx, scope).await?;
+    let ends = Ends::find(app, &mut tx, scope).await?;
     let look_until = store::console::find_look(&mut tx, scope, operator.token_hash(), now).await?;
     drop(tx);
     let used = app.hubspot.used(&[scope.hub_id()]).await;
@@ -70,8 +70,8 @@ pub async fn load(app: &App, operator: &Operator, scope: PortalScope) -> Result<
         runs: runs.into_iter().map(Account::from).collect(),
         calls_of_a_day,
         used: used.and_then(|used| used.first().copied()),
-        acts,
-        writes,
+        acts: ends.acts,
+        writes: ends.writes,
         look_until,
     })
 }

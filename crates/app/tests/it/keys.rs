@@ -278,7 +278,7 @@ async fn a_key_that_is_missing_is_not_made_anew_and_is_back_with_its_backup() {
     portal_keys::delete(&mut tx, scope()).await.unwrap();
     tx.commit().await.unwrap();
     let key = SecretString::from(sandbox::THNKS_API_KEY);
-    let connected = app::connect::connect(&world.app, &session, &key).await;
+    let connected = app::connect::connect(&world.app, &session, &HUB.to_string(), &key).await;
     assert!(
         connected.is_err(),
         "a key was made in the place of the missing one"

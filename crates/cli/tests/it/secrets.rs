@@ -18,7 +18,7 @@ use serde::Serialize;
 macro_rules! implements {
     ($kind:ty: $wanted:path) => {{
         struct Of<T: ?Sized>(std::marker::PhantomData<T>);
-        #[expect(dead_code, reason = "one of the two constants is not asked")]
+        #[allow(clippy::allow_attributes, dead_code)]
         trait Otherwise {
             const ANSWER: bool = false;
         }
@@ -33,12 +33,12 @@ macro_rules! implements {
 
 /// The types of a list that implement one of some traits.
 macro_rules! guilty {
-    ([$($kind:ty),* $(,)?] of $($wanted:ident),+) => {{
+    ([$($kind:ty),* $(,)?] of $wanted:tt) => {{
         let mut guilty: Vec<String> = Vec::new();
-        $(guilty!(@each guilty, $kind, $($wanted),+);)*
+        $(guilty!(@each guilty, $kind, $wanted);)*
         guilty
     }};
-    (@each $guilty:ident, $kind:ty, $($wanted:ident),+) => {
+    (@each $guilty:ident, $kind:ty, [$($wanted:ident),+]) => {
         $(if implements!($kind: $wanted) {
             $guilty.push(format!("{}: {}", stringify!($kind), stringify!($wanted)));
         })+
@@ -64,7 +64,7 @@ fn no_secret_can_be_formatted_or_serialized_and_what_holds_one_cannot_be_printed
             Callback<'static>,
             Completed,
             App,
-        ] of Display, Serialize
+        ] of [Display, Serialize]
     );
     assert!(readable.is_empty(), "{readable:?}");
     let printed = guilty!(
@@ -83,7 +83,7 @@ fn no_secret_can_be_formatted_or_serialized_and_what_holds_one_cannot_be_printed
             Callback<'static>,
             Completed,
             App,
-        ] of Debug
+        ] of [Debug]
     );
     assert!(printed.is_empty(), "{printed:?}");
     // The bare value has to be printed by what an error may hold, and then says nothing.
@@ -153,7 +153,7 @@ fn no_secret_of_a_portal_is_kept_beyond_what_it_was_opened_for() {
 
 #[test]
 fn the_look_at_secrets_sees_what_can_be_read() {
-    let seen = guilty!([String, SecretString, FormToken] of Display, Serialize, Debug);
+    let seen = guilty!([String, SecretString, FormToken] of [Display, Serialize, Debug]);
     let expected = [
         "String: Display",
         "String: Serialize",

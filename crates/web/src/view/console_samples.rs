@@ -247,12 +247,20 @@ fn view(state: PortalState) -> PortalView {
             limit: 100,
             blocked: Duration::ZERO,
         }),
-        acts: "128:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-            .parse()
-            .unwrap(),
-        writes: "96:60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"
-            .parse()
-            .unwrap(),
+        acts: format!(
+            "128:{}:{}",
+            "9f86d081884c7d65".repeat(4),
+            "a3bf4f1b2b0b822c".repeat(4)
+        )
+        .parse()
+        .ok(),
+        writes: format!(
+            "96:{}:{}",
+            "60303ae22b998861".repeat(4),
+            "6c93c076dbe9f558".repeat(4)
+        )
+        .parse()
+        .ok(),
         look_until: (state == PortalState::Paused).then(|| now() + TimeDelta::minutes(22)),
     }
 }

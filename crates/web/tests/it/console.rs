@@ -643,7 +643,9 @@ async fn acts_are_done_for_a_reason_and_stand_in_both_trails() {
         .await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(answer.body.contains("not in a state for this now"));
-    let chain = app::chain::verify_operator(&world.app).await.unwrap();
+    let chain = app::chain::verify_operator(&world.app, &app::chain::Noted::default())
+        .await
+        .unwrap();
     assert_eq!(chain.broken, None);
 }
 

@@ -39,7 +39,11 @@ pub async fn show(State(app): State<App>, jar: CookieJar) -> Response {
         return Page(page).into_response();
     }
     let held = console::browser_token();
-    let page = SignInPage::new(console::form_token(held.expose_secret()), String::new(), None);
+    let page = SignInPage::new(
+        console::form_token(held.expose_secret()),
+        String::new(),
+        None,
+    );
     let jar = cookies::set(jar, Name::OperatorForm, &held, app.public_url());
     (jar, Page(page)).into_response()
 }

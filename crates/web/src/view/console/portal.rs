@@ -145,7 +145,10 @@ impl PortalPage {
             needs: view.status.needs.clone(),
             work: work(view, now),
             ties: ties(view, now),
-            ends: [view.acts.to_string(), view.writes.to_string()],
+            ends: [&view.acts, &view.writes].map(|end| {
+                end.as_ref()
+                    .map_or_else(|| "none yet".to_owned(), ToString::to_string)
+            }),
             look_until: view.look_until.map(|until| moment(until, now)),
             acts: acts(view, &chosen),
             reason,
