@@ -48,9 +48,10 @@ CREATE TRIGGER boarded_again AFTER UPDATE ON portals FOR EACH ROW
 
 -- The first key and the last one of a portal: replacing a key changes nothing here.
 CREATE FUNCTION board_thnks() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    portal bigint := CASE TG_OP WHEN 'INSERT' THEN NEW.hub_id ELSE OLD.hub_id END;
 BEGIN
-    UPDATE portal_board SET thnks_connected = TG_OP = 'INSERT'
-    WHERE hub_id = CASE TG_OP WHEN 'INSERT' THEN NEW.hub_id ELSE OLD.hub_id END;
+    UPDATE portal_board SET thnks_connected = TG_OP = 'INSERT' WHERE hub_id = portal;
     RETURN NULL;
 END
 $$;

@@ -353,6 +353,11 @@ async fn save(app: &App, run: &mut Run, learnt: Learnt, pending: &[Pending]) -> 
     store::associations::drop_links(&mut tx, scope, &refused).await?;
     let gone: Vec<RecordId> = fates.gone.iter().copied().collect();
     store::associations::drop_contacts(&mut tx, scope, &gone).await?;
+    for Pending { event, .. } in pending {
+        if let (Change::Merged, Some(survivor)) = (event.change, event.record) {
+            store::associations::note_survivor(&mut tx, scope, event.contact, survivor).await?;
+        }
+    }
     if looks_at_all {
         store::associations::mark_orphans_due(&mut tx, scope, false, None).await?;
     } else {

@@ -140,7 +140,11 @@ fn no_secret_of_a_portal_is_kept_beyond_what_it_was_opened_for() {
                 let any = |line: &String| words.iter().any(|word| line.contains(word));
                 code.iter().any(any)
             };
-            let opens = has(&SECRETS);
+            let is_word = |c: char| c.is_alphanumeric() || c == '_';
+            let opens = code
+                .iter()
+                .flat_map(|line| line.split(|c| !is_word(c)))
+                .any(|word| SECRETS.contains(&word));
             opening += usize::from(opens);
             if opens && has(&KEEPING) {
                 keeping.push(path.file_name().unwrap().to_owned());

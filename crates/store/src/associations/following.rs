@@ -120,6 +120,26 @@ pub async fn move_contact(
     Ok(())
 }
 
+/// Notes that a contact became part of another one that cannot be followed to: should that one ask to be forgotten, it is about
+/// the same person's gifts.
+pub async fn note_survivor(
+    conn: &mut Conn,
+    scope: PortalScope,
+    lost: RecordId,
+    survivor: RecordId,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "UPDATE transactions SET former_contacts = array_append(array_remove(former_contacts, $3::bigint), $3)
+         WHERE hub_id = $1 AND former_contacts <> '{}' AND former_contacts && ARRAY[$2::bigint]",
+        scope.hub_id().0,
+        lost.0,
+        survivor.0
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Forgets contacts that are gone, with whose links HubSpot has done the same: the rows are orphans, and looked at again.
 pub async fn drop_contacts(
     conn: &mut Conn,

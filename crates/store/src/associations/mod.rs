@@ -10,7 +10,7 @@ pub use due::{
 };
 pub use following::{
     Followed, drop_contacts, drop_links, list_by_contact, list_by_record, list_linked_contacts,
-    move_contact, save_hand,
+    move_contact, note_survivor, save_hand,
 };
 pub use showing::{
     Lookable, Orphan, Trace, count_lookable, count_orphans, find_trace, has_orphans,

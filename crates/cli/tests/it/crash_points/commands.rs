@@ -35,7 +35,11 @@ pub async fn disconnects(point: Point) {
     let command = || stage.command(&["disconnect", "--portal", &hub_id]);
     kill(&stage, point, command, async |_| {}).await;
     let words = dying::output(command());
-    assert_eq!(words, format!("{hub_id} is disconnected\n"));
+    // HubSpot, which has let the app go, may refuse to be asked again.
+    assert!(
+        words.starts_with(&format!("{hub_id} is disconnected")),
+        "{words}"
+    );
     is_disconnected(&stage).await;
 }
 
@@ -80,8 +84,8 @@ pub async fn erases(point: Point) {
     let stage = in_step().await;
     let hub_id = DEMO_HUB_ID.to_string();
     dying::output(stage.command(&["disconnect", "--portal", &hub_id]));
-    let aged = "UPDATE portals SET disconnected_at = disconnected_at - interval '31 days'";
-    stage.scratch.tamper(&["portals"], aged).await;
+    let aged = "UPDATE sync_schedule SET disconnected_at = disconnected_at - interval '31 days'";
+    stage.scratch.tamper(&["sync_schedule"], aged).await;
     kill_workers(&stage, point, async |_| {}).await;
     let _worker = stage.worker();
     let started = tokio::time::Instant::now();

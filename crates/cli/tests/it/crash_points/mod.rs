@@ -25,7 +25,7 @@ macro_rules! stories {
 stories! {
     a_claim_that_kills_is_given_up_shown_and_asked_for_again: RunClaimed in runs::is_given_up;
     an_object_is_made_once: ObjectReady in runs::is_given_up;
-    a_page_that_kills_is_given_up_shown_and_asked_for_again: PageRead in runs::is_given_up;
+    a_page_that_was_not_stored_is_read_again: PageRead in runs::goes_on;
     reading_goes_on_behind_the_last_page: PageStored in runs::goes_on;
     records_that_were_not_sent_are_sent_once: RecordsUnsent in runs::goes_on;
     records_whose_answer_was_lost_are_sent_again_and_stay_one: RecordsAnswered in runs::goes_on;
