@@ -1,4 +1,4 @@
-//! The HubSpot scopes the product asks for, and what is off without each.
+//! The HubSpot scopes the product asks for, what each is for, and what is off without it.
 
 /// Without one of these the product does not work.
 pub const REQUIRED: [&str; 6] = [
@@ -44,9 +44,28 @@ pub const OPTIONAL: [OptionalScope; 4] = [
     },
     OptionalScope {
         name: OWNERS_READ,
-        without: "senders are not matched with HubSpot owners",
+        without: "senders are not matched with HubSpot owners, which nothing does yet",
     },
 ];
+
+/// What a scope that is asked for is for, in one sentence without its full stop; `""` for any other.
+pub fn purpose(scope: &str) -> &'static str {
+    match scope {
+        "oauth" => "Signs you in with HubSpot; there is no password",
+        "crm.objects.contacts.read" => "Finds the contact that a gift went to, by e-mail address",
+        "crm.objects.contacts.write" => {
+            "Links gifts to that contact; its own fields stay as they are"
+        }
+        "crm.objects.custom.read" => "Reads back the gift records",
+        "crm.objects.custom.write" => "Writes one record per gift and keeps it up to date",
+        "crm.schemas.custom.read" => "Looks whether the Thnks object is as it should be",
+        SCHEMA_WRITE => "Creates the Thnks object and its properties for you",
+        COMPANIES_READ => "Links gifts to the contact’s primary company",
+        DEALS_READ => "Links gifts to the contact’s open deals",
+        OWNERS_READ => "Is kept for matching senders with HubSpot owners; nothing reads owners yet",
+        _ => "",
+    }
+}
 
 /// The required scopes that `granted` lacks.
 pub fn missing(granted: &[String]) -> Vec<&'static str> {
@@ -59,4 +78,17 @@ pub fn missing(granted: &[String]) -> Vec<&'static str> {
 /// Whether `granted` has `scope`.
 pub fn has(granted: &[String], scope: &str) -> bool {
     granted.iter().any(|held| held == scope)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scope_says_what_it_is_for_and_no_other_does() {
+        for scope in REQUIRED.into_iter().chain(OPTIONAL.map(|scope| scope.name)) {
+            assert_ne!(purpose(scope), "", "{scope}");
+        }
+        assert_eq!(purpose("crm.objects.deals.write"), "");
+    }
 }

@@ -36,12 +36,12 @@ impl LandingPage {
     pub fn new(setup: Option<&str>) -> Self {
         let required = scopes::REQUIRED.into_iter().map(|name| ScopeLine {
             name,
-            purpose: purpose(name),
+            purpose: scopes::purpose(name),
             without: None,
         });
         let optional = scopes::OPTIONAL.into_iter().map(|scope| ScopeLine {
             name: scope.name,
-            purpose: purpose(scope.name),
+            purpose: scopes::purpose(scope.name),
             without: Some(scope.without),
         });
         let install_href = setup.map_or_else(
@@ -75,35 +75,9 @@ impl LandingPage {
     }
 }
 
-/// What a scope is for; the test below holds that each has words.
-pub(super) fn purpose(scope: &str) -> &'static str {
-    match scope {
-        "oauth" => "Signs you in with HubSpot; there is no password",
-        "crm.objects.contacts.read" => "Finds the contact that a gift went to, by e-mail address",
-        "crm.objects.contacts.write" => {
-            "Links gifts to that contact; its own fields stay as they are"
-        }
-        "crm.objects.custom.read" => "Reads back the gift records",
-        "crm.objects.custom.write" => "Writes one record per gift and keeps it up to date",
-        "crm.schemas.custom.read" => "Looks whether the Thnks object is as it should be",
-        scopes::SCHEMA_WRITE => "Creates the Thnks object and its properties for you",
-        scopes::COMPANIES_READ => "Links gifts to the contact’s primary company",
-        scopes::DEALS_READ => "Links gifts to the contact’s open deals",
-        scopes::OWNERS_READ => "Recognizes who sent a gift",
-        _ => "",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_scope_says_what_it_is_for() {
-        for line in LandingPage::new(None).scopes {
-            assert_ne!(line.purpose, "", "{}", line.name);
-        }
-    }
 
     #[test]
     fn a_setup_links_token_travels_on_and_stays_text() {

@@ -5,11 +5,11 @@ use app::session::FormToken;
 use askama::Template;
 use chrono::{DateTime, Utc};
 use domain::portal::{PortalState, PortalStatus};
+use domain::scopes;
 
 use super::facts::{Fact, FactValue};
 use super::format::{self, Moment};
 use super::health::Health;
-use super::landing::purpose;
 use super::pill::Pill;
 use super::runs::{self, Resync};
 use super::sections::{Part, SectionLink, sections};
@@ -229,7 +229,7 @@ impl ItemView {
             What::Thnks(Some(organization)) => (format!("Thnks: {organization}"), None),
             What::Thnks(None) => ("Thnks".to_owned(), None),
             What::HubSpot => ("HubSpot".to_owned(), None),
-            What::Scope(name) => (purpose(name).to_owned(), Some((*name).to_owned())),
+            What::Scope(name) => (scopes::purpose(name).to_owned(), Some((*name).to_owned())),
             What::Tier => (
                 "A HubSpot subscription with custom objects".to_owned(),
                 None,
