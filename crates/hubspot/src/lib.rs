@@ -41,7 +41,7 @@ pub use oauth::{Grant, Pkce, TokenInfo};
 pub use objects::{RefusedRow, UpsertAnswer, UpsertRow, WrittenRow};
 pub use pipelines::DealStage;
 pub use portal::{CallCounts, Portal};
-pub use reading::{ContactsRead, Deal, DealsRead};
+pub use reading::{CONTACT_PROPERTIES, ContactsRead, DEAL_PROPERTIES, Deal, DealsRead};
 pub use schemas::{
     AssociationDefinition, PropertiesAnswer, PropertyDefinition, PropertyOption, Schema,
 };

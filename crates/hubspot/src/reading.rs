@@ -65,8 +65,8 @@ impl Deal {
     }
 }
 
-/// The last one is when somebody was last in touch with the contact.
-const CONTACT_PROPERTIES: [&str; 7] = [
+/// What is read of contacts. The last one is when somebody was last in touch with the contact.
+pub const CONTACT_PROPERTIES: [&str; 7] = [
     "email",
     "hs_additional_emails",
     "phone",
@@ -76,7 +76,8 @@ const CONTACT_PROPERTIES: [&str; 7] = [
     LAST_ACTIVITY,
 ];
 const LAST_ACTIVITY: &str = "notes_last_updated";
-const DEAL_PROPERTIES: &[&str] = &[
+/// What is read of deals.
+pub const DEAL_PROPERTIES: &[&str] = &[
     "dealstage",
     "pipeline",
     "hs_is_closed",

@@ -18,6 +18,28 @@ const DEPTH: usize = 32;
 /// Properties of contacts that can tell whose gift it is; of a property that a portal has named we are told nothing, since
 /// subscriptions are the same for all portals.
 const IDENTIFYING: [&str; 4] = ["email", "hs_additional_emails", "phone", "mobilephone"];
+/// What happens to contacts and is acted on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Happening {
+    Created,
+    PropertyChanged,
+    Merged,
+    Deleted,
+    Restored,
+    LinkChanged,
+    Forgotten,
+}
+
+/// Each with HubSpot's word for it; what is not here is not acted on, and not subscribed to.
+const HAPPENINGS: [(&str, Happening); 7] = [
+    ("creation", Happening::Created),
+    ("propertyChange", Happening::PropertyChanged),
+    ("merge", Happening::Merged),
+    ("deletion", Happening::Deleted),
+    ("restore", Happening::Restored),
+    ("associationChange", Happening::LinkChanged),
+    ("privacyDeletion", Happening::Forgotten),
+];
 /// HubSpot's own object types at the other end of a link: none of them is a record of ours.
 const STANDARD: [&str; 6] = [
     "CONTACT",
@@ -29,6 +51,36 @@ const STANDARD: [&str; 6] = [
 ];
 /// Contacts, where an event numbers the type instead of naming it.
 const CONTACT_TYPE: &str = "0-1";
+
+/// One thing that the app is told of, as its project names it (`hubspot-app/`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// HubSpot's name of it, such as `contact.creation`.
+    pub event: String,
+    /// The property whose changes are told; `None` where the event is not about one.
+    pub property: Option<&'static str>,
+    /// Whether a project lists it among `hubEvents`, as HubSpot does with erasure, or among the events of records.
+    pub is_hub_event: bool,
+}
+
+/// What the app subscribes to: everything that is acted on. By the older names (`contact.creation`, not `object.creation`), as
+/// only their events of links are documented field by field (§7.3).
+pub fn subscriptions() -> Vec<Subscription> {
+    let of = |word, happening, property| Subscription {
+        event: format!("contact.{word}"),
+        property,
+        is_hub_event: happening == Happening::Forgotten,
+    };
+    HAPPENINGS
+        .into_iter()
+        .flat_map(|(word, happening)| match happening {
+            Happening::PropertyChanged => IDENTIFYING
+                .map(|name| of(word, happening, Some(name)))
+                .to_vec(),
+            _ => vec![of(word, happening, None)],
+        })
+        .collect()
+}
 
 /// What a delivery holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -104,22 +156,26 @@ impl Event {
             let contact = id(self.object_id.as_ref());
             Vec::from_iter(contact.map(|contact| event(change, contact, None)))
         };
-        let (object, happened) = self.subscription_type.split_once('.').unwrap_or_default();
+        let (object, word) = self.subscription_type.split_once('.').unwrap_or_default();
         let is_contact = object == "contact"
             || object == "object" && self.object_type_id.as_deref() == Some(CONTACT_TYPE);
         if !is_contact {
             return Vec::new();
         }
-        match happened {
-            "creation" => about_it(Change::Changed),
-            "propertyChange" => match self.property_name.as_deref() {
+        let happening = HAPPENINGS.into_iter().find(|(known, _)| *known == word);
+        let Some((_, happening)) = happening else {
+            return Vec::new();
+        };
+        match happening {
+            Happening::Created => about_it(Change::Changed),
+            Happening::PropertyChanged => match self.property_name.as_deref() {
                 Some(name) if IDENTIFYING.contains(&name) => about_it(Change::Changed),
                 _ => Vec::new(),
             },
-            "restore" => about_it(Change::Restored),
-            "deletion" => about_it(Change::Deleted),
-            "privacyDeletion" => about_it(Change::Forgotten),
-            "merge" => {
+            Happening::Restored => about_it(Change::Restored),
+            Happening::Deleted => about_it(Change::Deleted),
+            Happening::Forgotten => about_it(Change::Forgotten),
+            Happening::Merged => {
                 let survivor = id(self.new_object_id.as_ref())
                     .or_else(|| id(self.primary_object_id.as_ref()))
                     .or_else(|| id(self.object_id.as_ref()));
@@ -135,7 +191,7 @@ impl Event {
                     .chain(survivor.map(|survivor| event(Change::Changed, survivor, None)))
                     .collect()
             }
-            "associationChange" => Vec::from_iter(self.link().map(|(contact, record)| {
+            Happening::LinkChanged => Vec::from_iter(self.link().map(|(contact, record)| {
                 let removed = self.association_removed.as_ref().and_then(wire::flag);
                 let change = if removed == Some(true) {
                     Change::Unlinked
@@ -144,7 +200,6 @@ impl Event {
                 };
                 event(change, contact, Some(record))
             })),
-            _ => Vec::new(),
         }
     }
 
@@ -178,6 +233,8 @@ fn id(value: Option<&Value>) -> Option<RecordId> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use serde_json::json;
 
@@ -212,6 +269,22 @@ mod tests {
                 (Change::Forgotten, 6, None),
             ]
         );
+    }
+
+    #[test]
+    fn what_is_subscribed_to_is_acted_on_and_leads_to_every_change() {
+        let mut changes = BTreeSet::new();
+        for subscription in subscriptions() {
+            let of = |is_removed: bool| {
+                json!([{"portalId": 7, "subscriptionType": subscription.event, "propertyName": subscription.property, "objectId": 1,
+                    "primaryObjectId": 1, "mergedObjectIds": [2], "associationType": "CONTACT_TO_THNKS", "fromObjectId": 1,
+                    "toObjectId": 3, "associationRemoved": is_removed}])
+            };
+            let told = [read(&of(false)), read(&of(true))].concat();
+            assert!(!told.is_empty(), "{subscription:?}");
+            changes.extend(told.into_iter().map(|(change, ..)| change));
+        }
+        assert_eq!(changes, BTreeSet::from(Change::ALL));
     }
 
     #[test]
