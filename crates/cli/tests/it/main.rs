@@ -9,6 +9,7 @@ mod commands;
 mod crash_points;
 mod crashes;
 mod events;
+mod hubspot_app;
 mod image;
 mod notices;
 mod processes;
