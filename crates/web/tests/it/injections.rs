@@ -219,6 +219,10 @@ async fn no_value_in_an_address_means_anything_to_the_database() {
                 let address = format!("{plain}?{name}={}", encoded(hostile));
                 let answer = tenants.look(route, &address).await;
                 let found = gist(&answer);
+                if found.status == StatusCode::BAD_REQUEST {
+                    // It is told that this is no such value.
+                    continue;
+                }
                 // A value without a letter or a digit is as good as none where words are looked for.
                 assert!(
                     [&harmless, &first, &without].contains(&&found),
