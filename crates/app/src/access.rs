@@ -17,6 +17,8 @@ use serde_json::json;
 use store::connections::{self, Connection};
 use store::portal_keys::Secret;
 use store::{PortalScope, Sealed, renewals};
+use telemetry::measure::token_refresh;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::cipher::PortalKey;
@@ -142,8 +144,13 @@ async fn live(
         if won {
             // In a task of its own: a caller that goes away must not leave HubSpot's answer unstored.
             let (app, connection) = (app.clone(), connection.clone());
-            let refreshed =
-                tokio::spawn(async move { refresh(&app, scope, &connection, lease).await });
+            let span = tracing::error_span!("refresh", portal.id = %scope.hub_id());
+            let refreshing = async move {
+                let refreshed = refresh(&app, scope, &connection, lease).await;
+                token_refresh(outcome(&refreshed));
+                refreshed
+            };
+            let refreshed = tokio::spawn(refreshing.instrument(span));
             return refreshed.await.map_err(unavailable)?;
         }
         if !is_refused && now + TimeDelta::seconds(30) < connection.expires_at {
@@ -155,6 +162,17 @@ async fn live(
     Err(hubspot::Error::TokensUnavailable(
         "another process has been refreshing for too long".into(),
     ))
+}
+
+/// For figures: how a refresh ended. What HubSpot says of our own registration is no portal's trouble.
+fn outcome(refreshed: &Result<SecretString, hubspot::Error>) -> &'static str {
+    match refreshed {
+        Ok(_) => "renewed",
+        Err(hubspot::Error::Revoked) => "refused",
+        Err(hubspot::Error::OurFault(_)) => "our_fault",
+        Err(hubspot::Error::TokensUnavailable(_)) => "not_stored",
+        Err(_) => "unavailable",
+    }
 }
 
 /// Renews a portal's tokens, whether it is time or not: HubSpot's answer tells whether it takes ours.

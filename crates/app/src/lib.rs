@@ -23,6 +23,7 @@ pub mod engine;
 pub mod erase;
 pub mod events;
 pub mod failures;
+pub mod figures;
 pub mod gifts;
 pub mod install;
 pub mod keys;

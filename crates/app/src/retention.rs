@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use store::PortalScope;
 use store::retention::{self, Begun};
+use tracing::Instrument;
 
 use crate::crash::{self, Point};
 use crate::{App, Error, chain};
@@ -37,7 +38,8 @@ pub async fn run_due(app: &App) -> Result<bool, Error> {
             return Ok(true);
         }
         // One portal's trouble must not keep the others' data.
-        match erase(app, scope, STRIDES).await {
+        let span = tracing::error_span!("erase", portal.id = %scope.hub_id());
+        match erase(app, scope, STRIDES).instrument(span).await {
             Ok(is_over) => has_more |= !is_over,
             Err(error) => {
                 tracing::error!(portal.id = %scope.hub_id(), %error, "a portal's data could not be erased; it is tried again");

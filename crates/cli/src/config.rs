@@ -21,6 +21,8 @@ pub struct Config {
     pub public_url: Url,
     /// `LISTEN_ADDR`
     pub listen_addr: SocketAddr,
+    /// `METRICS_ADDR`: where figures are told; without it nowhere.
+    pub metrics_addr: Option<SocketAddr>,
     /// `HUBSPOT_CLIENT_ID`
     pub client_id: String,
     /// `HUBSPOT_CLIENT_SECRET`
@@ -123,6 +125,7 @@ impl Config {
             redis_url,
             public_url,
             listen_addr: parsed("LISTEN_ADDR", SocketAddr::from(([127, 0, 0, 1], 3000)))?,
+            metrics_addr: metrics_addr()?,
             client_id: required("HUBSPOT_CLIENT_ID")?,
             client_secret: required("HUBSPOT_CLIENT_SECRET")?.into(),
             previous_client_secret: optional("HUBSPOT_PREVIOUS_CLIENT_SECRET")
@@ -264,6 +267,32 @@ pub fn redis_url() -> Result<String> {
 /// `LISTEN_ADDR`.
 pub fn listen_addr() -> Result<SocketAddr> {
     parsed("LISTEN_ADDR", SocketAddr::from(([127, 0, 0, 1], 3000)))
+}
+
+/// `METRICS_ADDR`; `None` where no figures are told.
+fn metrics_addr() -> Result<Option<SocketAddr>> {
+    let address = optional("METRICS_ADDR").map(|text| text.parse());
+    address
+        .transpose()
+        .map_err(|error| anyhow!("METRICS_ADDR: {error}"))
+}
+
+/// Where traces go.
+pub const COLLECTOR: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
+/// `OTEL_EXPORTER_OTLP_ENDPOINT`: a collector of traces; `None` where none are made.
+pub fn collector() -> Result<Option<Url>> {
+    let Some(text) = optional(COLLECTOR) else {
+        return Ok(None);
+    };
+    let url: Url = text
+        .parse()
+        .map_err(|error| anyhow!("{COLLECTOR}: {error}"))?;
+    without_password(COLLECTOR, &url)?;
+    if !matches!(url.scheme(), "http" | "https") {
+        bail!("{COLLECTOR} is {url}: traces are sent over http or https");
+    }
+    Ok(Some(url))
 }
 
 /// The variable's value; an empty one counts as missing.

@@ -104,6 +104,7 @@ fn demo_config(sandbox: &Sandbox, public_url: Url, listener: &TcpListener) -> Re
         redis_url: config::redis_url()?,
         public_url,
         listen_addr: listener.local_addr()?,
+        metrics_addr: None,
         client_id: sandbox::CLIENT_ID.to_owned(),
         client_secret: sandbox::CLIENT_SECRET.into(),
         previous_client_secret: None,

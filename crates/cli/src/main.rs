@@ -6,6 +6,7 @@ mod demo;
 mod healthcheck;
 mod keys;
 mod logging;
+mod metrics;
 mod operator;
 mod org;
 mod run;
@@ -84,8 +85,19 @@ async fn main() -> ExitCode {
     // A file for development; production has a real environment.
     dotenvy::dotenv().ok();
     let cli = Cli::parse();
-    logging::start(matches!(cli.command, Command::Demo(_)));
-    let done = match cli.command {
+    let is_service = matches!(cli.command, Command::Serve { .. } | Command::Work);
+    let ending = match logging::start(matches!(cli.command, Command::Demo(_)), is_service) {
+        Ok(ending) => ending,
+        Err(error) => return ended(Err(error)),
+    };
+    let code = follow(cli.command).await;
+    ending.finish();
+    code
+}
+
+/// Does what was asked for.
+async fn follow(command: Command) -> ExitCode {
+    let done = match command {
         Command::Serve { with_worker } => serve::serve(with_worker).await,
         Command::Work => serve::work().await,
         Command::Migrate => serve::migrate().await,

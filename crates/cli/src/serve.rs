@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config};
+use crate::metrics::Metrics;
 use crate::wiring;
 
 /// How long a process may take to end once it was told to. Requests, runs and deliveries have shorter times of their own; this
@@ -18,12 +19,16 @@ const STOP_BOUND: Duration = Duration::from_secs(19);
 /// Serves pages until told to stop; with the worker in the same process when wished.
 pub async fn serve(with_worker: bool) -> Result<()> {
     let config = Config::from_environment()?;
+    let metrics = Metrics::begin(&config).await?;
     let (app, redis) = wiring::checked_app(&config).await?;
     let listener = TcpListener::bind(config.listen_addr)
         .await
         .context("LISTEN_ADDR")?;
     tracing::info!(address = %config.listen_addr, public_url = %config.public_url, "serving");
     let shutdown = stop_signal()?;
+    // Figures are told to the end, draining included.
+    let over = CancellationToken::new();
+    let telling = metrics.map(|metrics| metrics.serve(app.clone(), redis.clone(), over.clone()));
     let working = with_worker.then(|| {
         tokio::spawn(worker::run(
             app.clone(),
@@ -37,6 +42,10 @@ pub async fn serve(with_worker: bool) -> Result<()> {
     if let Some(working) = working {
         working.await??;
     }
+    over.cancel();
+    if let Some(telling) = telling {
+        telling.await??;
+    }
     app.close().await;
     Ok(())
 }
@@ -44,15 +53,26 @@ pub async fn serve(with_worker: bool) -> Result<()> {
 /// Works on runs until told to stop.
 pub async fn work() -> Result<()> {
     let config = Config::from_environment()?;
+    let metrics = Metrics::begin(&config).await?;
     let (app, redis) = wiring::checked_app(&config).await?;
     tracing::info!("working");
-    worker::run(
+    let shutdown = stop_signal()?;
+    // Figures are told to the end, draining included.
+    let over = CancellationToken::new();
+    let telling = metrics.map(|metrics| metrics.serve(app.clone(), redis.clone(), over.clone()));
+    let worked = worker::run(
         app.clone(),
         redis,
         worker::Config::default(),
-        stop_signal()?,
+        shutdown.clone(),
     )
-    .await?;
+    .await;
+    // A pool that died ends the process; the figures end with it.
+    over.cancel();
+    if let Some(telling) = telling {
+        telling.await??;
+    }
+    worked?;
     app.close().await;
     Ok(())
 }

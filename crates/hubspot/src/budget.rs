@@ -39,6 +39,16 @@ impl CallClass {
         limit.saturating_sub(kept_free).max(1)
     }
 
+    /// For figures.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Interactive => "interactive",
+            Self::Webhook => "webhook",
+            Self::Sync => "sync",
+            Self::Backfill => "backfill",
+        }
+    }
+
     /// The longest that a call of this class waits for its turn.
     pub fn patience(self) -> Duration {
         match self {

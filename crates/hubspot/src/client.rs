@@ -13,6 +13,7 @@ use reqwest::{Method, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::time::Instant;
+use tracing::{Instrument, Span, field};
 
 use crate::budget::{Budget, CallClass, Used};
 use crate::config::Config;
@@ -231,16 +232,21 @@ impl Client {
         call: &Call,
         bearer: Option<&SecretString>,
     ) -> Result<(Answer, Option<Duration>), Failure> {
-        let started = Instant::now();
-        let received = self.send_and_receive(call, bearer).await;
-        let status = received.as_ref().map_or(0, |(answer, _)| answer.status);
-        tracing::debug!(
+        let span = tracing::info_span!(
+            "hubspot",
+            otel.kind = "client",
             hubspot.kind = call.kind,
-            hubspot.status = status,
-            duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            "hubspot call"
+            hubspot.status = field::Empty,
+            hubspot.correlation_id = field::Empty
         );
-        received
+        async {
+            let started = Instant::now();
+            let received = self.send_and_receive(call, bearer).await;
+            note(call.kind, &received, started.elapsed());
+            received
+        }
+        .instrument(span)
+        .await
     }
 
     async fn send_and_receive(
@@ -297,6 +303,50 @@ impl Client {
             body,
         };
         Ok((answer, retry_after))
+    }
+}
+
+/// Tells how a sending ended: a figure, the span's fields, and a line for what HubSpot refused, with what its support asks for.
+fn note(
+    kind: &'static str,
+    received: &Result<(Answer, Option<Duration>), Failure>,
+    took: Duration,
+) {
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let status = received.as_ref().ok().map(|(answer, _)| answer.status);
+    telemetry::measure::hubspot_call(kind, status, took);
+    let span = Span::current();
+    span.record("hubspot.status", status.unwrap_or_default());
+    match received {
+        Ok((answer, _)) if answer.status < 400 => {
+            tracing::debug!(
+                hubspot.kind = kind,
+                hubspot.status = answer.status,
+                duration_ms,
+                "hubspot call"
+            );
+        }
+        Ok((answer, _)) => {
+            let correlation_id = answer.fault().correlation_id;
+            if let Some(id) = &correlation_id {
+                span.record("hubspot.correlation_id", id.as_str());
+            }
+            tracing::info!(
+                hubspot.kind = kind,
+                hubspot.status = answer.status,
+                hubspot.correlation_id = correlation_id,
+                duration_ms,
+                "HubSpot refused a call"
+            );
+        }
+        Err(failure) => {
+            tracing::info!(
+                hubspot.kind = kind,
+                failure = failure.name(),
+                duration_ms,
+                "a call to HubSpot broke"
+            );
+        }
     }
 }
 

@@ -141,8 +141,11 @@ impl Portal {
             });
         };
         waiting(&mut self.counts(), Waiting::begin);
+        let started = Instant::now();
         let turn = self.client.budget().acquire(self.hub, self.class).await;
         waiting(&mut self.counts(), Waiting::end);
+        let reason = if throttled { "throttled" } else { "budget" };
+        telemetry::measure::hubspot_wait(self.class.as_str(), reason, started.elapsed());
         turn.map_err(|turn| match turn {
             NoTurn::Busy(retry_after) => Error::Throttled { retry_after },
             NoTurn::Down(retry_after) => Error::Down { retry_after },

@@ -33,6 +33,16 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// For log lines.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::NotSent(_) => "not sent",
+            Self::Lost(_) => "lost",
+            Self::ServerError(_) => "server error",
+            Self::Unreadable(_) => "unreadable",
+        }
+    }
+
     /// Whether the call may have happened.
     fn in_doubt(&self) -> bool {
         !matches!(self, Self::NotSent(_))

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection};
+use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::{Error, PortalScope, migrate};
 
@@ -78,13 +80,16 @@ impl Db {
         // the connection would go back to the pool within a transaction, and in it of the portal before. A task of its
         // own is not dropped, and a transaction that nobody takes is rolled back.
         let pool = self.pool.clone();
-        let begun = tokio::spawn(async move {
+        let started = Instant::now();
+        let begin = async move {
             match statement {
                 Some(statement) => pool.begin_with(statement).await,
                 None => pool.begin().await,
             }
-        });
-        Ok(begun.await.map_err(|_| sqlx::Error::WorkerCrashed)??)
+        };
+        let begun = tokio::spawn(begin.in_current_span()).await;
+        telemetry::measure::database_wait(started.elapsed());
+        Ok(begun.map_err(|_| sqlx::Error::WorkerCrashed)??)
     }
 
     /// Whether the database answers and its schema is this binary's.
@@ -97,6 +102,15 @@ impl Db {
         let mut listener = PgListener::connect_with(&self.pool).await?;
         listener.listen(CHANNEL).await?;
         Ok(Doorbell { listener })
+    }
+
+    /// How many connections there are.
+    pub fn pool_state(&self) -> telemetry::figures::Pool {
+        telemetry::figures::Pool {
+            open: self.pool.size(),
+            idle: u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX),
+            max: self.pool.options().get_max_connections(),
+        }
     }
 
     /// Closes every connection, for a graceful stop.

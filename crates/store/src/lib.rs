@@ -15,6 +15,7 @@ pub mod connections;
 pub mod console;
 pub mod erasure;
 pub mod failures;
+pub mod figures;
 pub mod gifts;
 pub mod hubspot_events;
 pub mod install_states;

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
+use tracing::{Instrument, Span, field};
 use url::Url;
 
 use crate::error::Error;
@@ -227,17 +228,17 @@ impl Client {
                 .map_err(|probe_at| Error::Down {
                     retry_after: probe_at.saturating_duration_since(started),
                 })?;
-            let sent = attempt(request).await;
+            let span = tracing::info_span!(
+                "thnks",
+                otel.kind = "client",
+                thnks.kind = kind,
+                thnks.status = field::Empty
+            );
+            let sent = attempt(request, kind).instrument(span).await;
             match &sent {
                 Err(Trouble::Broken(_)) => self.breaker().broke(Instant::now()),
                 Ok(_) | Err(Trouble::Throttled(_)) => self.breaker().answered(),
             }
-            tracing::debug!(
-                thnks.kind = kind,
-                thnks.ok = matches!(sent, Ok(Ok(_))),
-                duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-                "thnks call"
-            );
             let trouble = match sent {
                 Ok(answer) => return answer,
                 Err(trouble) => trouble,
@@ -271,7 +272,43 @@ fn unexpected(error: &serde_json::Error) -> Error {
 }
 
 /// One sending: an answer, good or bad, or trouble that may pass.
-async fn attempt(request: reqwest::RequestBuilder) -> Result<Result<Vec<u8>, Error>, Trouble> {
+async fn attempt(
+    request: reqwest::RequestBuilder,
+    kind: &'static str,
+) -> Result<Result<Vec<u8>, Error>, Trouble> {
+    let started = Instant::now();
+    let received = receive(request).await;
+    let took = started.elapsed();
+    let status = received.as_ref().ok().map(|answer| answer.status);
+    Span::current().record("thnks.status", status.unwrap_or_default());
+    telemetry::measure::thnks_call(kind, status, took);
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    if status.is_some_and(|status| status < 400) {
+        tracing::debug!(
+            thnks.kind = kind,
+            thnks.status = status,
+            duration_ms,
+            "thnks call"
+        );
+    } else {
+        tracing::info!(
+            thnks.kind = kind,
+            thnks.status = status,
+            duration_ms,
+            "Thnks refused a call, or it broke"
+        );
+    }
+    received?.judge()
+}
+
+/// What has come back: a status, how long it asks to wait, and a body that is not too large.
+struct Received {
+    status: u16,
+    retry_after: Option<Duration>,
+    body: Option<Vec<u8>>,
+}
+
+async fn receive(request: reqwest::RequestBuilder) -> Result<Received, Trouble> {
     let unreachable = |error: reqwest::Error| {
         let reason = if error.is_timeout() {
             "timed out"
@@ -281,38 +318,53 @@ async fn attempt(request: reqwest::RequestBuilder) -> Result<Result<Vec<u8>, Err
         Trouble::Broken(Error::Unavailable(reason.into()))
     };
     let mut response = request.send().await.map_err(unreachable)?;
-    let status = response.status();
     let retry_after = response
         .headers()
         .get(RETRY_AFTER)
         .and_then(|value| value.to_str().ok()?.trim().parse().ok())
         .map(Duration::from_secs);
+    let mut received = Received {
+        status: response.status().as_u16(),
+        retry_after,
+        body: None,
+    };
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
         if body.len() + chunk.len() > MAX_BODY_BYTES {
-            return Ok(Err(Error::Unreadable("the answer is too large".into())));
+            return Ok(received);
         }
         body.extend_from_slice(&chunk);
     }
-    let status = status.as_u16();
-    Ok(match status {
-        200..=299 => Ok(body),
-        401 => Err(Error::KeyRefused),
-        403 => Err(Error::IntegrationDisabled),
-        410 => Err(Error::CursorExpired),
-        429 => {
-            let wait = retry_after.unwrap_or(DEFAULT_WAIT).min(LONGEST_WAIT);
-            return Err(Trouble::Throttled(wait));
-        }
-        500..=599 => {
-            let error = Error::Unavailable(format!("status {status}"));
-            return Err(Trouble::Broken(error));
-        }
-        _ => {
-            let code = error_code(&body);
-            Err(Error::Rejected { status, code })
-        }
-    })
+    received.body = Some(body);
+    Ok(received)
+}
+
+impl Received {
+    /// An answer, good or bad, or trouble that may pass.
+    fn judge(self) -> Result<Result<Vec<u8>, Error>, Trouble> {
+        let Some(body) = self.body else {
+            return Ok(Err(Error::Unreadable("the answer is too large".into())));
+        };
+        let status = self.status;
+        Ok(match status {
+            200..=299 => Ok(body),
+            401 => Err(Error::KeyRefused),
+            403 => Err(Error::IntegrationDisabled),
+            410 => Err(Error::CursorExpired),
+            429 => {
+                let wait = self.retry_after.unwrap_or(DEFAULT_WAIT).min(LONGEST_WAIT);
+                return Err(Trouble::Throttled(wait));
+            }
+            500..=599 => {
+                let error = Error::Unavailable(format!("status {status}"));
+                return Err(Trouble::Broken(error));
+            }
+            _ => {
+                let code = error_code(&body);
+                Err(Error::Rejected { status, code })
+            }
+        })
+    }
 }
 
 #[cfg(test)]

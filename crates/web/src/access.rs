@@ -14,7 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::CookieJar;
 use subtle::ConstantTimeEq;
-use tracing::Instrument;
+use tracing::{Instrument, Span, field};
 use url::{Url, form_urlencoded};
 
 use crate::answer::wants_json;
@@ -94,6 +94,8 @@ pub async fn admit(
             Ok(Redirect::to("/login").into_response())
         };
     };
+    // Of the request's own span, so that the line that ends it has the portal as well.
+    Span::current().record("portal.id", field::display(session.hub_id));
     gate.limits
         .take_session(session.token_hash(), session.hub_id, gate.kind)
         .map_err(Error::TooMany)?;
@@ -120,9 +122,8 @@ pub async fn admit(
         }
         return Err(Error::OwnerNeeded);
     }
-    let span = tracing::info_span!("portal", portal.id = %session.hub_id);
     request.extensions_mut().insert(session);
-    Ok(next.run(request).instrument(span).await)
+    Ok(next.run(request).await)
 }
 
 /// The layer of a row of the console. A portal's session opens none of them: its cookie is not looked at.
@@ -150,7 +151,7 @@ async fn admit_operator(
     if !request.method().is_safe() {
         request = own_form(request, &operator.csrf_token, gate.app.public_url()).await?;
     }
-    let span = tracing::info_span!("console", operator = %operator.name);
+    let span = tracing::error_span!("console", operator = %operator.name);
     request.extensions_mut().insert(operator);
     Ok(next.run(request).instrument(span).await)
 }

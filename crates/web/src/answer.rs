@@ -14,12 +14,15 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use futures::FutureExt;
 use serde_json::json;
-use tracing::Instrument;
+use telemetry::measure;
+use telemetry::origin::within_request;
+use tracing::{Instrument, field};
 use url::Url;
 use uuid::Uuid;
 
 use crate::cookies;
 use crate::error::{Error, Problem};
+use crate::router::template;
 use crate::view::problem::ProblemPage;
 use crate::view::shell::Shell;
 
@@ -58,26 +61,24 @@ pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Res
     let id = Uuid::now_v7();
     let started = Instant::now();
     let method = request.method().clone();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map(|path| path.as_str().to_owned());
+    let matched = request.extensions().get::<MatchedPath>();
+    let route = matched.map_or("none", |path| template(path.as_str()));
     // Only where there is one: elsewhere such an address is no row, and has none.
-    let is_console = route
-        .as_deref()
-        .is_some_and(|route| route.starts_with("/operator"));
+    let is_console = route.starts_with("/operator");
     let as_json = wants_json(request.headers()) || is_data(request.uri().path());
 
-    let span = tracing::info_span!("request", request.id = %id);
-    let mut answer = async {
+    // Of level `error`, or a filter that lets through less would take the ids off the lines that are left.
+    let span = tracing::error_span!(
+        "request", otel.kind = "server", request.id = %id, portal.id = field::Empty, http.route = route, http.status = field::Empty
+    );
+    let answering = async {
         let outcome = AssertUnwindSafe(next.run(request)).catch_unwind().await;
         outcome.unwrap_or_else(|_| {
             tracing::error!("a handler panicked");
             Error::Panicked.into_response()
         })
-    }
-    .instrument(span.clone())
-    .await;
+    };
+    let mut answer = within_request(id, answering).instrument(span.clone()).await;
 
     if let Some(problem) = problem_of(&mut answer) {
         answer = say(&problem, &answer, is_console, as_json, id);
@@ -91,11 +92,14 @@ pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Res
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         headers.insert(REQUEST_ID, id);
     }
+    let took = started.elapsed();
+    measure::http_request(label(&method), route, answer.status().as_u16(), took);
+    span.record("http.status", answer.status().as_u16());
     let line = Line {
         method: &method,
-        route: route.as_deref().unwrap_or("none"),
+        route,
         status: answer.status(),
-        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
     };
     span.in_scope(|| line.log());
     answer
@@ -110,6 +114,16 @@ pub fn common_headers(public_url: &Url) -> HeaderMap {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT_SECURITY);
     }
     headers
+}
+
+/// The method as a label; there are no end of methods that a client can make up.
+fn label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        _ => "other",
+    }
 }
 
 /// Whether the caller asks for data rather than for a page.
@@ -195,7 +209,7 @@ fn page_or_words(page: &ProblemPage, words: &str) -> Response {
 
 struct Line<'a> {
     method: &'a Method,
-    route: &'a str,
+    route: &'static str,
     status: StatusCode,
     duration_ms: u64,
 }

@@ -10,6 +10,7 @@ mod cookies;
 pub mod csv;
 mod error;
 mod handlers;
+mod metrics;
 mod places;
 #[cfg(test)]
 mod properties;
@@ -20,6 +21,7 @@ mod slow;
 mod traffic;
 mod view;
 
+pub use metrics::serve_metrics;
 pub use router::router;
 pub use serve::serve;
 pub use traffic::Traffic;

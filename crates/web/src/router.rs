@@ -378,6 +378,13 @@ pub const ROUTES: &[Route] = {
     ]
 };
 
+/// The path of a row as the table has it: a word that ends, for figures and log lines.
+pub fn template(path: &str) -> &'static str {
+    let mut rows = ROUTES.iter().chain(CONSOLE);
+    let row = rows.find(|route| route.path == path);
+    row.map_or("none", |route| route.path)
+}
+
 /// The router of [`ROUTES`], and of [`CONSOLE`] where there is one, for so much `traffic`, until `stop`.
 pub fn router(app: App, stop: impl Into<Stop>, traffic: Traffic) -> Axum {
     let mut router = Axum::new();

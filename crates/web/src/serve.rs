@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::App;
+use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -62,8 +63,44 @@ pub async fn serve(
         said: shutdown,
         closing: CancellationToken::new(),
     };
+    // Behind a proxy all connections come from it: it has to see to its clients.
+    let each = match traffic.trusted_hops {
+        0 => CONNECTIONS_OF_A_CLIENT,
+        _ => CONNECTIONS,
+    };
+    let bounds = Bounds {
+        connections: CONNECTIONS,
+        each,
+        drain: traffic.drain,
+        counts: true,
+    };
+    let headers = common_headers(app.public_url());
+    let router = router(app, stop.clone(), traffic);
+    serve_router(router, headers, listener, stop, bounds).await
+}
+
+/// How many connections there may be, and how they end.
+pub struct Bounds {
+    /// Open ones; more wait in the kernel's queue.
+    pub connections: usize,
+    /// Open ones of one client; more are closed at once.
+    pub each: usize,
+    /// So long everything is served on after the word to stop.
+    pub drain: Duration,
+    /// Whether they are in the figures.
+    pub counts: bool,
+}
+
+/// The loop. `headers` complete what hyper refuses before the router sees it.
+pub async fn serve_router(
+    router: Router,
+    headers: HeaderMap,
+    listener: TcpListener,
+    stop: Stop,
+    bounds: Bounds,
+) -> io::Result<()> {
     let said = stop.said.clone();
-    let headers = Arc::new(common_headers(app.public_url()));
+    let headers = Arc::new(headers);
     let service = ServiceBuilder::new()
         .map_response(move |mut answer: Response<_>| {
             if said.is_cancelled() {
@@ -77,14 +114,9 @@ pub async fn serve(
         .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
         .layer(RequestBodyDeadlineLayer::new(BODY_TOTAL))
         .map_request(|request: Request<_>| request.map(Body::new))
-        .service(router(app, stop.clone(), traffic));
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    // Behind a proxy all connections come from it: it has to see to its clients.
-    let each = match traffic.trusted_hops {
-        0 => CONNECTIONS_OF_A_CLIENT,
-        _ => CONNECTIONS,
-    };
-    let clients: Arc<Places<IpAddr>> = Places::new(each);
+        .service(router);
+    let places = Arc::new(Semaphore::new(bounds.connections));
+    let clients: Arc<Places<IpAddr>> = Places::new(bounds.each);
     let graceful = GracefulShutdown::new();
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder
@@ -94,7 +126,7 @@ pub async fn serve(
         .max_buf_size(HEAD_BYTES);
     let drained = async {
         stop.said.cancelled().await;
-        sleep(traffic.drain).await;
+        sleep(bounds.drain).await;
     };
     tokio::pin!(drained);
     loop {
@@ -121,12 +153,13 @@ pub async fn serve(
                     .serve_connection(TokioIo::new(stream), service)
                     .into_owned();
                 let connection = graceful.watch(connection);
+                let counted = bounds.counts.then(telemetry::measure::connection);
                 tokio::spawn(async move {
                     // Clients that go away or are too slow are no news.
                     if let Err(error) = connection.await {
                         tracing::debug!(error, "a connection ended early");
                     }
-                    drop((place, of_client));
+                    drop((place, of_client, counted));
                 });
             }
             Err(error) => {
@@ -137,7 +170,7 @@ pub async fn serve(
     }
     drop(listener);
     stop.closing.cancel();
-    let left = STOP_WITHIN.saturating_sub(traffic.drain);
+    let left = STOP_WITHIN.saturating_sub(bounds.drain);
     if timeout(left, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were cut off at the end of the time to stop");
     }

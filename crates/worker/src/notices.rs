@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 /// Portals whose notices this process delivers at once. Each mostly waits for somebody else's server.
 const PORTALS: usize = 4;
@@ -44,12 +45,14 @@ impl Deliveries {
         let due = notices::take_due(app, room).await?;
         for (scope, permit) in due.into_iter().zip(permits) {
             let (app, shutdown) = (app.clone(), self.shutdown.clone());
-            self.tasks.spawn(async move {
+            let span = tracing::error_span!("notices", portal.id = %scope.hub_id());
+            let delivering = async move {
                 let _permit = permit;
                 if let Err(error) = notices::deliver_due(&app, scope, &shutdown).await {
                     tracing::warn!(portal.id = %scope.hub_id(), %error, "notices could not be delivered; they are tried again");
                 }
-            });
+            };
+            self.tasks.spawn(delivering.instrument(span));
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use store::PortalScope;
 use tokio::task::JoinSet;
 use tokio::time::{self, MissedTickBehavior};
+use tracing::Instrument;
 
 use super::{Key, TRIES, end, find, revoke};
 use crate::crash::{self, Point};
@@ -45,7 +46,9 @@ pub async fn disconnect_all(app: &App) -> Result<Everybody, Error> {
             everybody.take(outcome);
         }
         let app = app.clone();
-        under_way.spawn(async move { (scope.hub_id(), end_one(&app, scope).await) });
+        let span = tracing::error_span!("disconnect", portal.id = %scope.hub_id());
+        let ending = async move { (scope.hub_id(), end_one(&app, scope).await) };
+        under_way.spawn(ending.instrument(span));
     }
     for outcome in under_way.join_all().await {
         everybody.take(outcome);

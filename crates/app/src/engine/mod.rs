@@ -31,8 +31,10 @@ use store::portal_keys::Secret;
 use store::portals::AssociationTypes;
 use store::runs::{self, Claim, Claimed};
 use store::{PortalScope, Tx};
+use telemetry::measure;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span, field};
 
 use self::held::Held;
 pub(crate) use self::pull::RECENT;
@@ -60,6 +62,17 @@ pub enum Outcome {
     Passed,
 }
 
+impl Outcome {
+    /// For figures and traces.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ended(state) => state.as_str(),
+            Self::Yielded => "yielded",
+            Self::Passed => "passed",
+        }
+    }
+}
+
 /// Why a step stopped the slice.
 #[derive(Debug, thiserror::Error)]
 enum Stop {
@@ -77,6 +90,19 @@ enum Stop {
     Again,
     #[error("{0}")]
     Idle(&'static str),
+}
+
+impl Stop {
+    /// For figures: who has to act.
+    fn cause(&self) -> &'static str {
+        match self {
+            Self::HubSpot(_) => "hubspot",
+            Self::Thnks(_) => "thnks",
+            Self::Needs(_) => "needs",
+            Self::Store(_) | Self::Internal(_) => "internal",
+            Self::Again | Self::Idle(_) => "other",
+        }
+    }
 }
 
 /// Where a run is; the shape of `runs.progress`.
@@ -162,12 +188,25 @@ pub async fn work(
     run_id: RunId,
     shutdown: &CancellationToken,
 ) -> Result<Outcome, crate::Error> {
+    // For log lines alone: where the run came from, and hence its place in a trace, is known once it is claimed. Spans that
+    // carry ids are of level `error`, or a filter that lets through less would take the ids off the lines that are left.
+    let ring = tracing::error_span!("ring", run.id = %run_id, portal.id = field::Empty);
+    answer(app, run_id, shutdown).instrument(ring).await
+}
+
+/// Claims the run and takes it forward.
+async fn answer(
+    app: &App,
+    run_id: RunId,
+    shutdown: &CancellationToken,
+) -> Result<Outcome, crate::Error> {
     let mut tx = app.db.begin_unscoped().await?;
     let Some(scope) = runs::find_scope(&mut tx, run_id).await? else {
         return Ok(Outcome::Passed);
     };
     drop(tx);
     let held = Held::now();
+    Span::current().record("portal.id", field::display(scope.hub_id()));
     let mut tx = app.db.begin(scope).await?;
     let claim = runs::claim(&mut tx, scope, run_id, app.now()).await?;
     if claim == Claim::Dead {
@@ -176,11 +215,37 @@ pub async fn work(
     tx.commit().await.map_err(store::Error::from)?;
     let claimed = match claim {
         Claim::Claimed(claimed) => *claimed,
-        Claim::Dead => return Ok(Outcome::Ended(RunState::Dead)),
+        Claim::Dead => {
+            measure::run_died();
+            return Ok(Outcome::Ended(RunState::Dead));
+        }
         Claim::Busy | Claim::Gone | Claim::Held => return Ok(Outcome::Passed),
     };
     crash::at(Point::RunClaimed);
-    let fence = claimed.fence;
+    let origin = claimed.origin.clone();
+    let span = tracing::error_span!(
+        "run", run.id = %run_id, portal.id = %scope.hub_id(), job.kind = claimed.kind.as_str(), request.id = field::Empty,
+        outcome = field::Empty
+    );
+    origin.adopt(&span);
+    if let Some(id) = origin.request_id {
+        span.record("request.id", field::display(id));
+    }
+    // On the heap: a turn is large, and moved with each layer around it.
+    let turn = Box::pin(have_turn(app, scope, claimed, held, shutdown));
+    origin.carried(turn.instrument(span)).await
+}
+
+/// A claimed run's turn: one slice, and how it ended.
+async fn have_turn(
+    app: &App,
+    scope: PortalScope,
+    claimed: Claimed,
+    held: Held,
+    shutdown: &CancellationToken,
+) -> Result<Outcome, crate::Error> {
+    let (run_id, fence, kind) = (claimed.run_id, claimed.fence, claimed.kind.as_str());
+    let _in_work = measure::run_in_work(kind);
     let started = Instant::now();
     let mut run = Run::new(app, scope, claimed).await?;
     let renewing = renew(app, scope, run_id, fence, &held);
@@ -193,13 +258,23 @@ pub async fn work(
         Some(worked) => settle::settle(app, &mut run, worked).await,
         None => settle::let_go(app, &run).await,
     };
+    let took = started.elapsed();
     match &outcome {
-        Ok(outcome) => tracing::info!(
-            portal.id = %scope.hub_id(), run.id = %run_id, job.kind = run.kind.as_str(), ?outcome,
-            done = run.done, hubspot.calls = run.portal.calls().total(),
-            duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), "a run had its turn"
-        ),
+        Ok(outcome) => {
+            measure::run_turn(kind, outcome.as_str(), took);
+            if let Outcome::Ended(state) = outcome {
+                let age = (app.now() - run.asked_at).to_std().unwrap_or_default();
+                measure::run_ended(kind, state.as_str(), age);
+            }
+            Span::current().record("outcome", outcome.as_str());
+            tracing::info!(
+                portal.id = %scope.hub_id(), run.id = %run_id, job.kind = kind, outcome = outcome.as_str(),
+                done = run.done, hubspot.calls = run.portal.calls().total(),
+                duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX), "a run had its turn"
+            );
+        }
         Err(error) => {
+            measure::run_turn(kind, "broken", took);
             tracing::error!(portal.id = %scope.hub_id(), run.id = %run_id, %error, "a run could not be carried on");
         }
     }

@@ -91,6 +91,7 @@ pub(super) async fn settle(
         Err(stop) => stop,
     };
     tracing::warn!(portal.id = %scope.hub_id(), run.id = %run_id, error = %stop, "a run was stopped");
+    telemetry::measure::run_stopped(stop.cause());
     let is_outage = match &stop {
         Stop::HubSpot(error) => error.is_transient() && app.hubspot.is_down(),
         Stop::Thnks(error) => error.is_transient() && app.thnks.is_down(),

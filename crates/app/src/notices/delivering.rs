@@ -70,6 +70,7 @@ pub async fn deliver_due(
         if sent.is_ok() {
             crash::at(Point::NoticeSent);
         }
+        telemetry::measure::notice_attempt(leased.channel.as_str(), ended(&sent));
         let now = app.now();
         let (reason, again_at) = match &sent {
             Ok(()) => (String::new(), None),
@@ -93,6 +94,15 @@ pub async fn deliver_due(
         );
     }
     Ok(IN_ONE_GO)
+}
+
+/// For figures: how an attempt ended.
+fn ended(sent: &Result<(), notify::Error>) -> &'static str {
+    match sent {
+        Ok(()) => "delivered",
+        Err(notify::Error::Refused(_)) => "refused",
+        Err(notify::Error::Unavailable(_)) => "unavailable",
+    }
 }
 
 /// Makes one attempt. Who is told is decided by the settings as they are now: an address that was taken out gets nothing.

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::run::RunKind;
 use domain::{HubId, RunId};
+use telemetry::Origin;
 use uuid::Uuid;
 
 use crate::{Conn, Error, PortalScope, db};
@@ -71,17 +72,17 @@ pub async fn request(
 
 /// Asks for a run, in a transaction that began with [`lock`]. While one of the same kind is open there is no second one;
 /// when that one has begun, another follows it. A date of an open one that has not begun moves back to the earlier one.
-/// While the portal is paused, the run waits for it.
+/// While the portal is paused, the run waits for it. A new one keeps which request it came from.
 pub async fn request_wish(
     conn: &mut Conn,
     scope: PortalScope,
     wish: Wish<'_>,
     now: DateTime<Utc>,
 ) -> Result<Requested, Error> {
-    let run_id = RunId(Uuid::now_v7());
+    let (run_id, origin) = (RunId(Uuid::now_v7()), Origin::current());
     let inserted = sqlx::query!(
-        "INSERT INTO runs (hub_id, run_id, kind, state, requested_by, created_at, since, planned_for)
-         VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7)
+        "INSERT INTO runs (hub_id, run_id, kind, state, requested_by, created_at, since, planned_for, request_id, trace)
+         VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, $9)
          ON CONFLICT (hub_id, kind) WHERE state IN ('queued', 'running') DO NOTHING",
         scope.hub_id().0,
         run_id.0,
@@ -89,7 +90,9 @@ pub async fn request_wish(
         wish.requested_by,
         now,
         wish.since,
-        wish.planned_for
+        wish.planned_for,
+        origin.request_id,
+        origin.trace
     )
     .execute(&mut *conn)
     .await?;

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use domain::RunId;
 use domain::run::{RunKind, RunState, STARTS_WITHOUT_PROGRESS};
 use serde_json::Value;
+use telemetry::Origin;
 
 use super::ending::{finish, release};
 use crate::{Conn, Error, PortalScope};
@@ -34,6 +35,8 @@ pub struct Claimed {
     pub created_at: DateTime<Utc>,
     /// For a kind that reads from a date on: that date.
     pub since: Option<DateTime<Utc>>,
+    /// Which request asked for it.
+    pub origin: Origin,
 }
 
 /// What became of a claim.
@@ -89,7 +92,7 @@ pub async fn claim(
         "UPDATE runs SET state = 'running', started_at = coalesce(started_at, $3),
             starts_without_progress = starts_without_progress + 1
          WHERE hub_id = $1 AND run_id = $2 AND state IN ('queued', 'running')
-         RETURNING kind, progress, counts, done, total, created_at, since, starts_without_progress",
+         RETURNING kind, progress, counts, done, total, created_at, since, starts_without_progress, request_id, trace",
         hub_id,
         run_id.0,
         now
@@ -123,6 +126,10 @@ pub async fn claim(
         total: row.total,
         created_at: row.created_at,
         since: row.since,
+        origin: Origin {
+            request_id: row.request_id,
+            trace: row.trace,
+        },
     })))
 }
 

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::CookieJar;
 use serde::Deserialize;
+use tracing::{Span, field};
 
 use crate::cookies::{self, Name};
 use crate::error::Error;
@@ -81,6 +82,7 @@ pub async fn complete(
     let jar = cookies::clear(jar, Name::Install, app.public_url());
     match outcome {
         Ok(completed) => {
+            Span::current().record("portal.id", field::display(completed.hub_id));
             let dashboard = format!("/portals/{}", completed.hub_id);
             let jar = cookies::set(
                 jar,

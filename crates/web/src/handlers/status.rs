@@ -11,7 +11,9 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use domain::portal::PortalStatus;
 use domain::statistics::Statistics;
 use futures::{Stream, StreamExt, stream};
+use telemetry::Origin;
 use tokio::time::{MissedTickBehavior, interval, sleep};
+use tracing::{Instrument, field};
 
 use crate::access::Admitted;
 use crate::error::Error;
@@ -58,42 +60,52 @@ pub async fn events(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Error> {
     let place = streams.take(session.token_hash().to_vec());
     let place = place.ok_or(Error::TooManyStreams)?;
+    let place = (place, telemetry::measure::stream());
+    // The stream goes on after the request's span has ended.
+    let span =
+        tracing::error_span!("stream", portal.id = %session.hub_id, request.id = field::Empty);
+    if let Some(id) = Origin::current().request_id {
+        span.record("request.id", field::display(id));
+    }
     let mut clock = interval(LOOK_EVERY);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let changes = stream::unfold(
         // The place is given back with the stream, however it ends.
         (app, session, clock, 0, None, place),
-        |(app, session, mut clock, mut looks, last, place)| async move {
-            loop {
-                clock.tick().await;
-                looks = (looks + 1) % LOOKS_PER_SESSION_CHECK;
-                if looks == 0 {
-                    match app::session::is_open(&app, &session).await {
-                        Ok(true) => {}
-                        Ok(false) => return None,
-                        Err(error) => {
-                            tracing::warn!(%error, "a stream ends because its session cannot be read");
-                            return None;
+        move |(app, session, mut clock, mut looks, last, place)| {
+            let look = async move {
+                loop {
+                    clock.tick().await;
+                    looks = (looks + 1) % LOOKS_PER_SESSION_CHECK;
+                    if looks == 0 {
+                        match app::session::is_open(&app, &session).await {
+                            Ok(true) => {}
+                            Ok(false) => return None,
+                            Err(error) => {
+                                tracing::warn!(%error, "a stream ends because its session cannot be read");
+                                return None;
+                            }
                         }
                     }
-                }
-                let status = match app::status::load(&app, session.scope()).await {
-                    Ok(status) => status,
-                    Err(error) => {
-                        tracing::warn!(%error, "a stream ends because the status cannot be read");
-                        return None;
+                    let status = match app::status::load(&app, session.scope()).await {
+                        Ok(status) => status,
+                        Err(error) => {
+                            tracing::warn!(%error, "a stream ends because the status cannot be read");
+                            return None;
+                        }
+                    };
+                    if last.as_ref() != Some(&status) {
+                        let event = Event::default()
+                            .event("status")
+                            .retry(RETRY_AFTER)
+                            .json_data(&status)
+                            .ok()?;
+                        let next = (app, session, clock, looks, Some(status), place);
+                        return Some((Ok(event), next));
                     }
-                };
-                if last.as_ref() != Some(&status) {
-                    let event = Event::default()
-                        .event("status")
-                        .retry(RETRY_AFTER)
-                        .json_data(&status)
-                        .ok()?;
-                    let next = (app, session, clock, looks, Some(status), place);
-                    return Some((Ok(event), next));
                 }
-            }
+            };
+            look.instrument(span.clone())
         },
     );
     let end = async move {
