@@ -1,8 +1,8 @@
 //! The canary run: every secret and everything that tells of a person is a word that stands nowhere else. Real processes do
-//! all that there is to do and say all that they can be made to say; then logs, answers, letters, Redis and every column of
+//! all that there is to do and say all that they can be made to say; then logs, figures, traces, answers, letters, Redis and every column of
 //! the database are searched for those words, however they are written.
 //!
-//! Metrics and traces are not searched: there are none yet. A panic cannot be asked for from outside; `web/headers.rs` has one.
+//! A panic cannot be asked for from outside; `web/headers.rs` has one.
 
 mod needles;
 mod post;

@@ -5,13 +5,17 @@
 mod browser;
 mod canary;
 mod chaos;
+mod collector;
 mod commands;
 mod crash_points;
 mod crashes;
 mod events;
 mod hubspot_app;
 mod image;
+mod logging;
+mod metrics;
 mod notices;
 mod processes;
 mod redis;
 mod secrets;
+mod traces;

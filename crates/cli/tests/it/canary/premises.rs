@@ -17,6 +17,7 @@ use url::Url;
 
 use super::post::Post;
 use super::wire::Wire;
+use crate::collector::Collector;
 use crate::processes::Process;
 
 pub const CLIENT_SECRET: &str = "Kanarek7ClientSecret";
@@ -69,6 +70,10 @@ pub struct Premises {
     redis_port: u16,
     folder: TempDir,
     logs: Mutex<Vec<String>>,
+    /// Takes the traces of all processes.
+    pub collector: Collector,
+    /// Where the processes tell their figures.
+    metrics_ports: Mutex<Vec<u16>>,
     _redis: [Process; 2],
 }
 
@@ -136,6 +141,8 @@ impl Premises {
             _redis: [server, Process::from(monitor.unwrap())],
             folder,
             logs: Mutex::default(),
+            collector: Collector::open().await,
+            metrics_ports: Mutex::default(),
         }
     }
 
@@ -179,6 +186,7 @@ impl Premises {
             .env("MAIL_FROM", "Thnks for HubSpot <no-reply@gifts.example>")
             .env("REQUESTS_PER_SECOND", "100000")
             .env("RUST_LOG", "trace")
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", &self.collector.url)
             .env(
                 "LOG_FORMAT",
                 match format {
@@ -201,7 +209,25 @@ impl Premises {
     pub fn spawn(&self, argument: &str, format: Format) -> Process {
         let err = self.log(&format!("{argument} {format:?}"));
         let out = err.try_clone().unwrap();
-        Process::spawn(self.command(&[argument], format).stdout(out).stderr(err))
+        let port = free_port();
+        self.metrics_ports.lock().unwrap().push(port);
+        let mut command = self.command(&[argument], format);
+        command.env("METRICS_ADDR", format!("127.0.0.1:{port}"));
+        Process::spawn(command.stdout(out).stderr(err))
+    }
+
+    /// The figures of every process that lives.
+    pub async fn figures(&self) -> Vec<String> {
+        let ports = self.metrics_ports.lock().unwrap().clone();
+        let client = hubspot::http_client().build().unwrap();
+        let mut pages = Vec::new();
+        for port in ports {
+            let url = format!("http://127.0.0.1:{port}/metrics");
+            if let Ok(answer) = client.get(url).send().await {
+                pages.push(answer.text().await.unwrap());
+            }
+        }
+        pages
     }
 
     /// Runs a command to its end.

@@ -808,6 +808,8 @@ pub async fn tell() -> Gathered {
     assert_eq!(left.status, 303);
     let done = premises.run(&["disconnect", "--portal", &hub_id]);
     assert!(done.status.success(), "{done:?}");
+    let figures = premises.figures().await;
+    assert_eq!(figures.len(), 2, "of serve and of work");
     assert_eq!(serving.terminate(), Some(0));
     assert_eq!(working.terminate(), Some(0));
     assert!(premises.run(&["audit", "verify"]).status.success());
@@ -817,8 +819,16 @@ pub async fn tell() -> Gathered {
 
     let answers: Vec<Arc<Answer>> = answers.lock().unwrap().clone();
     let secrets = learn(&premises, &answers, &links);
-    let logs = premises.said();
+    let mut logs = premises.said();
     assert_all_was_said(&logs);
+    // Figures and traces are for the same eyes as logs.
+    for page in figures {
+        assert!(page.contains("thnks_build_info"), "{page}");
+        logs.push(("figures".to_owned(), page.into_bytes()));
+    }
+    let traces = premises.collector.bodies().concat();
+    assert!(!traces.is_empty());
+    logs.push(("traces".to_owned(), traces));
     let letters = premises.post.letters.lock().unwrap().clone();
     let calls = premises.post.calls.lock().unwrap().clone();
     assert!(

@@ -1,0 +1,232 @@
+//! What monitoring gets: figures of real processes, and that nothing is watched which nobody tells.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::process::Command;
+
+use sandbox::{DEMO_HUB_ID, THNKS_API_KEY};
+
+use crate::processes::{Process, Stage, binary, free_port};
+
+/// Labels that there may be: each has a short list of values, and none names a portal, a run or a person.
+const LABELS: [&str; 14] = [
+    "cause", "channel", "class", "kind", "le", "level", "method", "outcome", "quantile", "reason",
+    "route", "state", "status", "version",
+];
+
+/// What one process tells.
+struct Told(String);
+
+impl Told {
+    async fn by(port: u16) -> Self {
+        let client = hubspot::http_client().build().unwrap();
+        let url = format!("http://127.0.0.1:{port}/metrics");
+        let answer = client.get(url).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let kind = answer.headers()["content-type"].to_str().unwrap();
+        assert!(kind.starts_with("text/plain"), "{kind}");
+        Self(answer.text().await.unwrap())
+    }
+
+    /// Each series with its value.
+    fn series(&self) -> impl Iterator<Item = (&str, f64)> {
+        let lines = self
+            .0
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines.map(|line| {
+            let (series, value) = line.rsplit_once(' ').unwrap();
+            (series, value.parse().unwrap_or_else(|_| panic!("{line}")))
+        })
+    }
+
+    /// The sum of all series of this name that have all of these labels.
+    fn sum(&self, name: &str, labels: &[&str]) -> f64 {
+        let has = |series: &str| {
+            let (its_name, its_labels) = series.split_once('{').unwrap_or((series, ""));
+            its_name == name && labels.iter().all(|label| its_labels.contains(label))
+        };
+        self.series()
+            .filter(|(series, _)| has(series))
+            .map(|(_, value)| value)
+            .sum()
+    }
+}
+
+/// The words of a text that name figures of ours.
+fn named_in(text: &str) -> BTreeSet<String> {
+    text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'))
+        .filter(|word| word.starts_with("thnks_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A figure's name without what a histogram adds.
+fn family(name: &str) -> &str {
+    ["_bucket", "_sum", "_count"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end))
+        .unwrap_or(name)
+}
+
+fn file(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_are_told_and_whatever_is_watched_is_among_them() {
+    let mut stage = Stage::set(60).await;
+    let (of_web, of_worker) = (free_port(), free_port());
+    let start = |command: &mut Command, port: u16| {
+        Process::spawn(command.env("METRICS_ADDR", format!("127.0.0.1:{port}")))
+    };
+    // The one that is there leaves its address first.
+    stage.web = None;
+    stage.web = Some(start(&mut stage.command(&["serve"]), of_web));
+    stage.browser.wait_until_served().await;
+    let _worker = start(&mut stage.command(&["work"]), of_worker);
+    stage.install().await;
+    stage.wait_for_the_end().await;
+    let nowhere = format!("/portals/{DEMO_HUB_ID}/status.json?canary@client.example");
+    stage.browser.json(&nowhere).await;
+    let (web, worker) = (Told::by(of_web).await, Told::by(of_worker).await);
+
+    // Exact where it can be known.
+    for told in [&web, &worker] {
+        assert_eq!(told.sum("thnks_portals", &["state=\"active\""]), 1.0);
+        assert_eq!(told.sum("thnks_portals", &[]), 1.0);
+        assert_eq!(told.sum("thnks_rows_dirty", &[]), 0.0);
+        assert_eq!(told.sum("thnks_database_up", &[]), 1.0);
+        assert_eq!(told.sum("thnks_redis_up", &[]), 1.0);
+        assert_eq!(told.sum("thnks_build_info", &[]), 1.0);
+        assert!(told.sum("thnks_database_connections_max", &[]) > 0.0);
+    }
+    let ended = ["kind=\"backfill\"", "state=\"succeeded\""];
+    assert_eq!(worker.sum("thnks_run_seconds_count", &ended), 1.0);
+    assert!(worker.sum("thnks_run_turn_seconds_count", &["kind=\"backfill\""]) >= 1.0);
+    let counters = stage.control().counters(None);
+    let upserts = |kind: &str| counters.by_kind.get(kind).copied().unwrap_or_default();
+    let told = worker.sum(
+        "thnks_hubspot_call_seconds_count",
+        &["kind=\"objects.upsert\""],
+    );
+    assert!(told > 0.0, "{}", worker.0);
+    #[expect(clippy::cast_precision_loss, reason = "a few calls")]
+    let counted = upserts("objects.batch_upsert") as f64;
+    assert_eq!(told, counted, "{:?}", counters.by_kind);
+    assert!(worker.sum("thnks_thnks_call_seconds_count", &["status=\"200\""]) >= 1.0);
+    let route = [
+        "route=\"/portals/{hub_id}/status.json\"",
+        "status=\"200\"",
+        "method=\"GET\"",
+    ];
+    assert!(
+        web.sum("thnks_http_request_seconds_count", &route) >= 1.0,
+        "{}",
+        web.0
+    );
+
+    // Nobody is in them, and no label goes on without end.
+    for told in [&web, &worker] {
+        for word in [
+            &DEMO_HUB_ID.to_string(),
+            "canary",
+            "@",
+            "org_",
+            THNKS_API_KEY,
+        ] {
+            assert!(!told.0.contains(word), "{word}: {}", told.0);
+        }
+        let mut labels = BTreeSet::new();
+        for (one, _) in told.series() {
+            let (_, rest) = one.split_once('{').unwrap_or((one, ""));
+            // Values of ours hold no quotation marks, and no commas.
+            let pairs = rest.trim_end_matches('}').split("\",");
+            labels.extend(
+                pairs
+                    .filter_map(|pair| pair.split_once('='))
+                    .map(|(label, _)| label),
+            );
+        }
+        let strange: Vec<&&str> = labels
+            .iter()
+            .filter(|label| !LABELS.contains(label))
+            .collect();
+        assert!(strange.is_empty(), "{strange:?}");
+    }
+
+    // Rules, dashboard and table name what is told; the table names all of it.
+    let told: BTreeSet<String> = [&web, &worker]
+        .iter()
+        .flat_map(|told| told.series())
+        .map(|(series, _)| series.split('{').next().unwrap_or_default().to_owned())
+        .filter(|name| name.starts_with("thnks_"))
+        .collect();
+    for path in [
+        "deploy/prometheus/alerts.yml",
+        "deploy/grafana/dashboard.json",
+    ] {
+        let named = named_in(&file(path));
+        assert!(named.len() > 10, "{path}");
+        let unknown: Vec<&String> = named.difference(&told).collect();
+        assert!(unknown.is_empty(), "{path}: {unknown:?}");
+    }
+    let rows = file("docs/metrics.md");
+    let rows: BTreeSet<String> = rows
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .filter(|name| name.starts_with("thnks_"))
+        .map(str::to_owned)
+        .collect();
+    let families: BTreeSet<String> = told.iter().map(|name| family(name).to_owned()).collect();
+    assert_eq!(rows, families, "docs/metrics.md has a row for each figure");
+}
+
+#[test]
+fn each_alert_has_its_row_in_the_runbook() {
+    let (rules, runbook) = (
+        file("deploy/prometheus/alerts.yml"),
+        file("docs/runbook.md"),
+    );
+    let alerts: BTreeSet<&str> = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "))
+        .collect();
+    let rows: BTreeSet<&str> = runbook
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `Thnks")?.split('`').next())
+        .collect();
+    let named: BTreeSet<&str> = alerts
+        .iter()
+        .filter_map(|alert| alert.strip_prefix("Thnks"))
+        .collect();
+    assert!(!alerts.is_empty());
+    assert_eq!(
+        alerts.len(),
+        named.len(),
+        "an alert's name begins with Thnks"
+    );
+    assert_eq!(named, rows);
+}
+
+#[test]
+fn an_address_for_figures_that_cannot_be_had_stops_the_start_and_is_named() {
+    let holder = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let taken = holder.local_addr().unwrap().to_string();
+    for address in ["nowhere", "127.0.0.1", &taken] {
+        for part in ["serve", "work"] {
+            let done = binary(&[part])
+                .env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none")
+                .env("REDIS_URL", "redis://127.0.0.1:1/0")
+                .env("METRICS_ADDR", address)
+                .output()
+                .unwrap();
+            let words = String::from_utf8(done.stderr).unwrap();
+            assert!(!done.status.success(), "{address} was accepted");
+            assert_eq!(words.lines().count(), 1, "{words}");
+            assert!(words.contains("METRICS_ADDR"), "it is not named: {words}");
+        }
+    }
+}
