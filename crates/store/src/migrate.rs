@@ -224,12 +224,11 @@ async fn grant(conn: &mut PgConnection, app_role: &str) -> Result<(), Error> {
 }
 
 fn is_held(error: &Error) -> bool {
-    let cause = match error {
-        Error::Database(cause)
-        | Error::Migration(
-            MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _),
-        ) => cause,
-        _ => return false,
+    let (Error::Database(cause)
+    | Error::Migration(MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _))) =
+        error
+    else {
+        return false;
     };
     cause
         .as_database_error()
