@@ -82,7 +82,7 @@ pub(crate) async fn run(app: App, redis: Redis, concurrency: usize, shutdown: Ca
     }
     direct.tasks.close();
     let runs_end = tokio::time::timeout(STOP_TIMEOUT, direct.tasks.wait());
-    let (_, _) = tokio::join!(deliveries.finish(), runs_end);
+    let ((), _) = tokio::join!(deliveries.finish(), runs_end);
 }
 
 /// Runs that this process works on without a ring from Redis.

@@ -57,7 +57,7 @@ impl Chain {
         true
     }
 
-    fn is_as_long_as(mut self, noted: &[&Head]) -> Self {
+    fn at_least_as_long_as(mut self, noted: &[&Head]) -> Self {
         if noted.iter().any(|noted| noted.number > self.head.number) {
             self.broken = Some(Break::Cut(self.head.number));
         }
@@ -270,7 +270,7 @@ async fn verify_acts(
             return Ok(chain);
         }
     }
-    Ok(chain.is_as_long_as(noted))
+    Ok(chain.at_least_as_long_as(noted))
 }
 
 async fn verify_writes(
@@ -324,7 +324,7 @@ async fn verify_writes(
             return Ok(chain);
         }
     }
-    Ok(chain.is_as_long_as(noted))
+    Ok(chain.at_least_as_long_as(noted))
 }
 
 /// The text of a line, hashed as it comes: the hash before it, then each part with its length.

@@ -62,7 +62,7 @@ async fn a_token_that_somebody_has_planted_never_opens_a_session() {
     let token = completed.session_token.expose_secret();
     assert_ne!(token, planted);
     assert!(world.session(&planted).await.is_none());
-    assert!(world.session(&token).await.is_some());
+    assert!(world.session(token).await.is_some());
     world.end().await;
 }
 
@@ -156,7 +156,7 @@ async fn any_one_of_ones_own_sessions_can_be_ended_and_nobody_elses() {
     assert_eq!(end(other.2).await, EndedOne::Nothing, "again is harmless");
     let mut open = Vec::new();
     for (token, ..) in &sessions {
-        open.push(world.session(&token).await.is_some());
+        open.push(world.session(token).await.is_some());
     }
     assert_eq!(open, [true, false, true, true]);
     assert_eq!(end(mine.2).await, EndedOne::This);

@@ -85,7 +85,7 @@ fn faults(sql: &str, is_outside: bool) -> Vec<String> {
             Some("CREATE") if statement.contains(" INDEX ") => {
                 let table = statement.split(" ON ").nth(1).unwrap_or_default();
                 let table = table.split([' ', '(']).next().unwrap_or_default();
-                if !is_new(table) && !(is_outside && statement.contains(" CONCURRENTLY ")) {
+                if !(is_new(table) || is_outside && statement.contains(" CONCURRENTLY ")) {
                     fault("writers wait while it is built: CONCURRENTLY, after -- no-transaction");
                 }
             }

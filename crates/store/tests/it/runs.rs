@@ -128,7 +128,7 @@ async fn a_run_that_was_cut_off_keeps_its_portal_closed_for_a_while_and_its_star
         let fence = fence(&claim(&world, portal, run).await);
         let mut tx = world.db.begin(portal).await.unwrap();
         runs::hold(&mut tx, portal, run, fence).await.unwrap();
-        let wait = std::time::Duration::from_secs(3_600);
+        let wait = std::time::Duration::from_hours(1);
         runs::let_go(&mut tx, portal, run, wait).await.unwrap();
         tx.commit().await.unwrap();
         let mut tx = world.db.begin(portal).await.unwrap();

@@ -1,6 +1,8 @@
 //! Pages with what has run in other people's pages in every text from outside: a gift's name, message and type, sender,
 //! recipient and address, and what an API said of a mistake. None may add anything to a page but text.
 
+use std::fmt::Write;
+
 use askama::Template;
 use domain::failure::Stage;
 use domain::portal::PortalState;
@@ -176,7 +178,9 @@ fn no_text_from_outside_adds_anything_to_a_page() {
             let mut escaped = String::new();
             for c in attack.chars() {
                 match c {
-                    '<' | '>' | '&' | '"' | '\'' => escaped += &format!("&#{};", u32::from(c)),
+                    '<' | '>' | '&' | '"' | '\'' => {
+                        write!(escaped, "&#{};", u32::from(c)).unwrap();
+                    }
                     c => escaped.push(c),
                 }
             }

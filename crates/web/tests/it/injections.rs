@@ -308,12 +308,14 @@ async fn no_field_of_a_form_means_anything_to_the_database() {
         let address = tenants.address(route);
         for hostile in HOSTILE {
             let value = encoded(hostile);
-            let fields: String = names()
-                .iter()
-                .filter(|name| *name != "everywhere" && *name != "remove")
-                .map(|name| format!("&{name}={value}"))
-                .collect();
-            let body = format!("csrf_token={csrf}{fields}");
+            let mut fields = vec![format!("csrf_token={csrf}")];
+            fields.extend(
+                names()
+                    .iter()
+                    .filter(|name| *name != "everywhere" && *name != "remove")
+                    .map(|name| format!("{name}={value}")),
+            );
+            let body = fields.join("&");
             let answer = tenants.world.post(&address, OWNER.0, &[], &body).await;
             let is_fine = answer.status.is_redirection()
                 || answer.status.is_client_error()
