@@ -1,5 +1,7 @@
 //! What monitoring gets: figures of real processes, and that nothing is watched which nobody tells.
 
+#![expect(clippy::float_cmp, reason = "counts are whole")]
+
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;

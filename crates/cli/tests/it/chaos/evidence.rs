@@ -26,6 +26,7 @@ pub struct Attempt {
 
 /// A gift in the service's ledger.
 #[derive(Debug, Clone, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "columns have their names")]
 pub struct LedgerRow {
     pub hub_id: i64,
     pub transaction_id: String,

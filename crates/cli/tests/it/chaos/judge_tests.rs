@@ -156,10 +156,10 @@ fn a_sound_world_breaks_no_promise() {
 fn lost_doubled_and_strange_records_wrong_values_and_links_are_found() {
     finds("lost", |world| world.portals[0].verdict.missing_count = 1);
     finds("doubled", |world| {
-        world.portals[1].verdict.doubled_count = 1
+        world.portals[1].verdict.doubled_count = 1;
     });
     finds("of no transaction", |world| {
-        world.portals[0].verdict.unknown_count = 1
+        world.portals[0].verdict.unknown_count = 1;
     });
     finds("wrong values", |world| {
         let verdict = &mut world.portals[0].verdict;
@@ -172,10 +172,10 @@ fn lost_doubled_and_strange_records_wrong_values_and_links_are_found() {
         });
     });
     finds("links missing", |world| {
-        world.portals[0].verdict.missing_link_count = 2
+        world.portals[0].verdict.missing_link_count = 2;
     });
     finds("never right", |world| {
-        world.portals[0].verdict.wrong_link_count = 2
+        world.portals[0].verdict.wrong_link_count = 2;
     });
     finds("not done within", |world| world.is_drained = false);
 }
@@ -188,7 +188,7 @@ fn a_status_that_goes_backwards_is_found_and_one_that_is_reversed_is_not() {
         world.writes[2].status = "sent".to_owned();
     });
     finds("was written as expired", |world| {
-        world.writes[2].status = "expired".to_owned()
+        world.writes[2].status = "expired".to_owned();
     });
     let reversed = found(|world| {
         world.writes[1].status = "delivered".to_owned();
@@ -211,7 +211,7 @@ fn another_portals_gift_and_another_portals_token_are_found() {
         });
     });
     finds("in the ledger and [7] in HubSpot", |world| {
-        world.ledger[0].record_id = Some(8)
+        world.ledger[0].record_id = Some(8);
     });
     finds("not in the ledger", |world| drop(world.ledger.remove(1)));
     finds("no portal of ours", |world| {
@@ -220,7 +220,7 @@ fn another_portals_gift_and_another_portals_token_are_found() {
         world.log.push(strange);
     });
     finds("no portal of ours", |world| {
-        world.log.push(call(None, "objects.read", 60, None))
+        world.log.push(call(None, "objects.read", 60, None));
     });
     let crossed = found(|world| world.writes[2].portal = 2);
     assert!(
@@ -234,7 +234,7 @@ fn another_portals_gift_and_another_portals_token_are_found() {
 #[test]
 fn too_many_calls_and_a_refusal_that_nobody_ordered_are_found() {
     finds("111 calls", |world| {
-        world.portals[0].verdict.max_calls_in_10s = 111
+        world.portals[0].verdict.max_calls_in_10s = 111;
     });
     finds("refused with 429", |world| world.log[3].status = 429);
     assert!(found(|world| (world.log[3].status, world.log[3].fault) = (429, true)).is_empty());
@@ -249,7 +249,7 @@ fn a_refresh_without_a_reason_and_an_expiry_without_a_refresh_are_found() {
         world.expiries.push(Expiry {
             hub_id: 1,
             at: at(70),
-        })
+        });
     });
     // Its answer was lost: nobody has ever used it, and the call was hit.
     let lost = |fault| {
@@ -270,10 +270,10 @@ fn a_refresh_without_a_reason_and_an_expiry_without_a_refresh_are_found() {
 #[test]
 fn attempts_and_writes_that_are_not_one_to_one_are_found() {
     finds("no write that HubSpot saw", |world| {
-        world.attempts.push(attempt(1, 9, 60, "written"))
+        world.attempts.push(attempt(1, 9, 60, "written"));
     });
     finds("no write that HubSpot saw", |world| {
-        world.attempts.push(attempt(1, 9, 160, "unanswered"))
+        world.attempts.push(attempt(1, 9, 160, "unanswered"));
     });
     // The way to HubSpot was broken: what was tried never arrived.
     let never_left = found(|world| {
@@ -291,24 +291,24 @@ fn attempts_and_writes_that_are_not_one_to_one_are_found() {
     assert_eq!(alive.len(), HUBS.len(), "{alive:#?}");
     assert!(alive.iter().all(|words| words.contains("nothing struck")));
     finds("no write that HubSpot saw", |world| {
-        world.writes[2].applied = false
+        world.writes[2].applied = false;
     });
 }
 
 #[test]
 fn broken_chains_runs_without_a_lease_wrong_pages_and_bad_exits_are_found() {
     finds("audit verify", |world| {
-        world.portals[0].broken_chain = Some("BROKEN".to_owned())
+        world.portals[0].broken_chain = Some("BROKEN".to_owned());
     });
     finds("without a lease", |world| world.leases[0].run_id = None);
     finds("status.json says synced", |world| {
-        world.portals[0].status["synced"] = json!(2)
+        world.portals[0].status["synced"] = json!(2);
     });
     finds("statistics.json says", |world| {
-        world.portals[0].statistics = json!({})
+        world.portals[0].statistics = json!({});
     });
     finds("did not stop in order", |world| {
-        world.bad_exits.push("web".to_owned())
+        world.bad_exits.push("web".to_owned());
     });
     finds("lost its beginning", |world| world.log[0].seq = 2);
 }

@@ -187,7 +187,7 @@ fn throughout(dice: &mut Dice) -> Vec<Fault> {
 
 fn workers_die(dice: &mut Dice, workers: usize, length: Duration, events: &mut Vec<Event>) {
     let frozen = dice.0.random_range(0..workers);
-    let latest = u64::try_from((length - FREEZE).as_millis()).unwrap();
+    let latest = u64::try_from(length.saturating_sub(FREEZE).as_millis()).unwrap();
     let froze_at = dice.millis(4_000, latest);
     events.push(Event {
         at: froze_at,

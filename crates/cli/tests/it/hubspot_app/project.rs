@@ -56,6 +56,7 @@ struct PermittedUrls {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "HubSpot's own names")]
 struct Support {
     support_email: &'static str,
     documentation_url: &'static str,
