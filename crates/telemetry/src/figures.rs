@@ -159,7 +159,7 @@ pub fn set_queue(depth: Option<i64>) {
 }
 
 /// Tells how the installation is, read at `now`; `None` when the database does not answer: then the figures stay as they were,
-/// and [`name::FIGURES_READ`] says how old they are.
+/// and `name::FIGURES_READ` says how old they are.
 pub fn set_installation(installation: Option<&Installation>, now: SystemTime) {
     gauge!(name::DATABASE_UP).set(flag(installation.is_some()));
     let Some(is) = installation else { return };
