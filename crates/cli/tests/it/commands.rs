@@ -21,7 +21,7 @@ async fn a_missing_or_malformed_variable_is_named_in_one_line() {
         ("SYNC_INTERVAL", Some("soon")),
         ("RETENTION_DAYS", Some("0")),
         ("RETENTION_DAYS", Some("for ever")),
-        ("HUBSPOT_RATE_PER_10S", Some("5000")),
+        ("HUBSPOT_RATE_PER_10S", Some("0")),
     ] {
         let mut command = stage.command(&["serve"]);
         match value {
@@ -35,6 +35,20 @@ async fn a_missing_or_malformed_variable_is_named_in_one_line() {
         assert!(words.contains(name), "{name} is not named: {words}");
         assert!(!words.contains("tooshort"), "a secret is shown: {words}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn away_from_this_machine_no_rate_is_above_hubspots() {
+    let stage = Stage::set(10).await;
+    let done = stage
+        .command(&["serve"])
+        .env("HUBSPOT_API_URL", "https://api.hubapi.com")
+        .env("HUBSPOT_RATE_PER_10S", "111")
+        .output()
+        .unwrap();
+    let words = String::from_utf8(done.stderr).unwrap();
+    assert!(!done.status.success(), "111 was accepted");
+    assert!(words.contains("HUBSPOT_RATE_PER_10S"), "{words}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
