@@ -4,6 +4,7 @@
 //! `script/services env` prints them. Tests run as the app's role: row-level security holds in them.
 
 mod leases;
+mod load;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -18,6 +19,7 @@ use tokio::sync::Mutex;
 use crate::{Db, Error, Migrated, PortalScope, migrate};
 
 pub use leases::Look;
+pub use load::Statement;
 
 /// Fingerprints of rows, by table and portal; the latter is `None` where a table has none. What has no rows is not in it.
 pub type Digest = BTreeMap<(String, Option<i64>), String>;
