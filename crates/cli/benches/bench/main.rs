@@ -7,13 +7,18 @@
 #[expect(dead_code, reason = "the tests do more")]
 mod browser;
 mod calls;
+mod engine;
 mod figures;
+mod memory;
+mod meter;
+mod naive;
 mod pages;
 mod portals;
 #[path = "../../tests/it/processes.rs"]
 #[expect(dead_code, reason = "the tests do more")]
 mod processes;
 mod rate;
+mod start;
 mod webhooks;
 
 use std::process::ExitCode;
@@ -54,9 +59,13 @@ async fn run(arguments: &[String]) -> ExitCode {
         [name, rest @ ..] if name == "portals" => portals::run(&mut figures, rest).await,
         [name, rest @ ..] if name == "pages" => pages::run(&mut figures, rest).await,
         [name, rest @ ..] if name == "webhooks" => webhooks::run(&mut figures, rest).await,
+        [name, rest @ ..] if name == "engine" => engine::run(&mut figures, rest).await,
+        [name, rest @ ..] if name == "naive" => naive::run(&mut figures, rest).await,
+        [name, rest @ ..] if name == "memory" => memory::run(&mut figures, rest).await,
+        [name] if name == "start" => start::run(&mut figures).await,
         _ => {
             say(
-                "which bench? calls, rate [GIFTS], portals [N [INTERVAL]], pages [GIFTS] or webhooks [SECS]",
+                "which bench? calls, rate [GIFTS], portals [N [INTERVAL]], webhooks [SECS], pages [GIFTS], engine [GIFTS], naive [GIFTS], memory [N …] or start",
             );
             return ExitCode::from(2);
         }

@@ -1,4 +1,5 @@
-//! Many idle portals in a compressed hour: how evenly their syncs begin, how late, and how many rings wait in Redis.
+//! Many idle portals in a compressed hour: how evenly their syncs begin, how late, how many rings wait in Redis, and what the
+//! portals cost: time of processors, memory, bytes of the database, statements.
 //!
 //! The portals are written as an install leaves them (`app::testing`); everything else is the product's. An idle sync
 //! asks Thnks and makes no call to HubSpot.
@@ -16,7 +17,9 @@ use sandbox::WorldSpec;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use crate::engine::since;
 use crate::figures::{Figures, Limit, count};
+use crate::meter::Meter;
 use crate::processes::{ENCRYPTION_KEYS, Process, Stage};
 use crate::say;
 
@@ -31,6 +34,10 @@ const BUCKETS: usize = 360;
 const SPREAD: f64 = 1.5;
 /// Rings that may wait in Redis.
 const DEPTH: f64 = 500.0;
+/// Statements to PostgreSQL for one sync that finds nothing changed, with its part of the dispatcher's looks.
+const STATEMENTS: f64 = 60.0;
+/// Bytes of the database for a portal without gifts, its part of indexes included, and after a run or two.
+const BYTES: f64 = 16_384.0;
 /// How many portals are written at once.
 const WRITERS: usize = 8;
 /// How often the queue is looked at.
@@ -50,7 +57,9 @@ pub async fn run(figures: &mut Figures, arguments: &[String]) {
     let app = app(&stage, interval);
     say(&format!("writing {portals} portals …"));
     let hub_ids = hub_ids(portals);
+    let empty_bytes = stage.scratch.bytes().await;
     write(&app, &hub_ids).await;
+    let bytes = stage.scratch.bytes().await - empty_bytes;
     app::testing::plan_syncs(&app, &hub_ids).await.unwrap();
     let workers: Vec<Process> = (0..WORKERS)
         .map(|_| Process::spawn(stage.command(&["work"]).env("SYNC_INTERVAL", interval_text)))
@@ -63,8 +72,17 @@ pub async fn run(figures: &mut Figures, arguments: &[String]) {
 
     let planned = planned(&stage).await;
     assert_eq!(planned.len(), portals, "every portal has a plan");
+    let meter = Meter::of(&stage, &workers).await;
     let began = app.now();
+    let (cpu, statements) = (meter.cpu(), stage.scratch.statements().await);
     let depth = watch_queue(&stage, interval).await;
+    let cpu = meter.cpu() - cpu;
+    let statements = statements.zip(stage.scratch.statements().await);
+    let held_kb = [
+        ("the larger worker", meter.worker_kb()),
+        ("PostgreSQL", meter.postgres_kb()),
+        ("Redis", meter.redis_kb()),
+    ];
     tokio::time::sleep(GRACE).await;
     for worker in workers {
         assert_eq!(worker.terminate(), Some(0), "a worker ends well");
@@ -90,33 +108,76 @@ pub async fn run(figures: &mut Figures, arguments: &[String]) {
         Limit::AtMost(0.0),
         "",
     );
+    let seconds = count(interval.num_seconds());
+    for (name, used) in [
+        ("both workers", cpu.worker),
+        ("PostgreSQL", cpu.postgres),
+        ("Redis", cpu.redis),
+    ] {
+        figures.show(
+            &format!("CPU of {name}, % of one core"),
+            100.0 * used / seconds,
+            Limit::None,
+            &format!(
+                "{:.1} s; {:.2} ms a sync",
+                used,
+                1_000.0 * used / count(portals)
+            ),
+        );
+    }
+    for (name, kb) in held_kb {
+        let name = format!("memory of {name}, kB");
+        figures.show(&name, count(kb), Limit::None, "at the end of the interval");
+    }
+    figures.show(
+        "database, bytes a portal",
+        (count(bytes) / count(portals)).round(),
+        Limit::AtMost(BYTES),
+        "before its first sync; the empty schema taken off",
+    );
+    if let Some((before, after)) = statements {
+        let ran: i64 = since(&before, &after)
+            .iter()
+            .map(|statement| statement.calls)
+            .sum();
+        figures.show(
+            "statements per idle portal and interval",
+            count(ran) / count(portals),
+            Limit::AtMost(STATEMENTS),
+            "by pg_stat_statements, without BEGIN and COMMIT",
+        );
+    }
     app.close().await;
+}
+
+/// HubSpot, as the product knows it.
+pub fn hubspot_client(stage: &Stage, budget: Arc<dyn hubspot::Budget>) -> hubspot::Client {
+    let public_url = stage.public_url().parse::<url::Url>().unwrap();
+    let config = hubspot::Config {
+        api_url: stage.sandbox.hubspot_url().clone(),
+        authorize_url: stage.sandbox.authorize_url(),
+        client_id: sandbox::CLIENT_ID.into(),
+        client_secret: sandbox::CLIENT_SECRET.into(),
+        previous_client_secret: None,
+        app_id: None,
+        redirect_uri: public_url.join("/oauth/callback").unwrap(),
+    };
+    hubspot::Client::new(config, budget).unwrap()
+}
+
+/// Thnks, as the product knows it.
+pub fn thnks_client(stage: &Stage) -> thnks::Client {
+    let api_url = stage.sandbox.thnks_url().clone();
+    thnks::Client::new(&thnks::Config { api_url }).unwrap()
 }
 
 /// The product's context, to write with.
 pub fn app(stage: &Stage, interval: Duration) -> App {
     let public_url = stage.public_url().parse::<url::Url>().unwrap();
-    let hubspot = hubspot::Client::new(
-        hubspot::Config {
-            api_url: stage.sandbox.hubspot_url().clone(),
-            authorize_url: stage.sandbox.authorize_url(),
-            client_id: sandbox::CLIENT_ID.into(),
-            client_secret: sandbox::CLIENT_SECRET.into(),
-            previous_client_secret: None,
-            app_id: None,
-            redirect_uri: public_url.join("/oauth/callback").unwrap(),
-        },
-        Arc::new(hubspot::LocalBudget::new(1)),
-    )
-    .unwrap();
-    let thnks = thnks::Client::new(&thnks::Config {
-        api_url: stage.sandbox.thnks_url().clone(),
-    })
-    .unwrap();
     App::new(
         stage.scratch.db(),
-        hubspot,
-        thnks,
+        hubspot_client(stage, Arc::new(hubspot::LocalBudget::new(1))),
+        thnks_client(stage),
         KeyRing::parse(&ENCRYPTION_KEYS.into()).unwrap(),
         app::Config {
             public_url,
