@@ -233,16 +233,12 @@ impl Naive {
             .collect();
         let body = json!({"properties": properties});
         let known = self.search(&object, record::KEY_PROPERTY, id).await;
-        let written = match known {
-            Some(record) => {
-                let path = format!("crm/v3/objects/{object}/{record}");
-                self.call(Method::PATCH, &path, Some(&body)).await
-            }
-            None => {
-                let path = format!("crm/v3/objects/{object}");
-                self.call(Method::POST, &path, Some(&body)).await
-            }
+        let new = format!("crm/v3/objects/{object}");
+        let (method, path) = match known {
+            Some(record) => (Method::PATCH, format!("{new}/{record}")),
+            None => (Method::POST, new),
         };
+        let written = self.call(method, &path, Some(&body)).await;
         let record = text(&written["id"]);
         let Some(email) = transaction.recipient_key() else {
             return;
