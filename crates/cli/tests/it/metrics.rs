@@ -108,7 +108,7 @@ async fn figures_are_told_and_whatever_is_watched_is_among_them() {
     let ended = ["kind=\"backfill\"", "state=\"succeeded\""];
     assert_eq!(worker.sum("thnks_run_seconds_count", &ended), 1.0);
     assert!(worker.sum("thnks_run_turn_seconds_count", &["kind=\"backfill\""]) >= 1.0);
-    let counters = stage.control().counters(None);
+    let counters = stage.control().counters(Some(DEMO_HUB_ID));
     let upserts = |kind: &str| counters.by_kind.get(kind).copied().unwrap_or_default();
     let told = worker.sum(
         "thnks_hubspot_call_seconds_count",

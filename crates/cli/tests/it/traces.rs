@@ -47,9 +47,10 @@ fn text<'a>(line: &'a Value, name: &str) -> &'a str {
 }
 
 /// Whether the line is about a statement on gifts, which belong to a portal: nothing else touches them than its own runs and
-/// its own people.
+/// its own people. Whose an install is turns out in the middle of its request.
 fn is_about_gifts(line: &Value) -> bool {
     text(line, "target") == "sqlx::query"
+        && text(line, "http.route") != "/oauth/callback"
         && ["summary", "db.statement"]
             .iter()
             .any(|name| text(line, name).contains("transactions"))
