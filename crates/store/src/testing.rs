@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 use crate::{Db, Error, Migrated, PortalScope, migrate};
 
 pub use leases::Look;
-pub use load::Statement;
+pub use load::{Session, Statement};
 
 /// Fingerprints of rows, by table and portal; the latter is `None` where a table has none. What has no rows is not in it.
 pub type Digest = BTreeMap<(String, Option<i64>), String>;

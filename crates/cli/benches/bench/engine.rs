@@ -22,7 +22,9 @@ const RATE: &str = "1000000";
 const STATEMENTS: f64 = 150.0;
 /// How many of the costliest statements are named.
 const NAMED: usize = 6;
+/// How often the sandbox is looked at, and how often web is asked for the end, which costs some statements each time.
 const LOOK: Duration = Duration::from_millis(20);
+const ASK: Duration = Duration::from_millis(200);
 /// Nothing is judged by it.
 const PATIENCE: Duration = Duration::from_hours(2);
 
@@ -67,7 +69,7 @@ pub async fn wait_for_the_end(stage: &Stage) {
     let began = Instant::now();
     while !has_ended(&stage.status().await) {
         assert!(began.elapsed() < PATIENCE, "the backfill does not end");
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(ASK).await;
     }
     let verdict = stage.control().verify(DEMO_HUB_ID, None).unwrap();
     assert!(verdict.ok, "{verdict:#?}");
@@ -107,7 +109,7 @@ async fn watch(stage: &Stage, meter: &Meter) -> Vec<Mark> {
         marks.push(Mark::now(stage, meter).await);
     }
     while !has_ended(&stage.status().await) {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(ASK).await;
     }
     marks.push(Mark::now(stage, meter).await);
     wait_for_the_end(stage).await;

@@ -41,9 +41,11 @@ pub struct Meter {
 
 impl Meter {
     pub async fn of(stage: &Stage, workers: &[Process]) -> Self {
-        let backend = u32::try_from(stage.scratch.process().await).unwrap();
+        let session = stage.scratch.session().await;
         // In a container it has another number here.
-        let postgres = Stat::of(backend)
+        let postgres = u32::try_from(session.process)
+            .ok()
+            .and_then(Stat::of)
             .map(|stat| stat.parent)
             .filter(|parent| Stat::of(*parent).is_some_and(|stat| stat.name == "postgres"));
         Self {

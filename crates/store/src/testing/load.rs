@@ -15,14 +15,25 @@ pub struct Statement {
     pub millis: f64,
 }
 
+/// A session with the server.
+pub struct Session {
+    /// The number of its process. The parent of that is the server itself, if it runs on this machine.
+    pub process: i32,
+    _connection: PgConnection,
+}
+
 impl ScratchDatabase {
-    /// The number of one of the server's processes. Its parent is the server, if that runs on this machine.
-    pub async fn process(&self) -> i32 {
-        let mut owner = self.owner().await;
-        sqlx::query_scalar("SELECT pg_backend_pid()")
-            .fetch_one(&mut owner)
+    /// A session, for as long as it is held.
+    pub async fn session(&self) -> Session {
+        let mut connection = self.owner().await;
+        let process = sqlx::query_scalar("SELECT pg_backend_pid()")
+            .fetch_one(&mut connection)
             .await
-            .expect("the number of a process")
+            .expect("the number of a process");
+        Session {
+            process,
+            _connection: connection,
+        }
     }
 
     /// Bytes of all tables and indexes.
