@@ -188,7 +188,9 @@ fn gist(answer: &Answer) -> Gist {
         lines: if answer.body.starts_with('<') {
             0
         } else {
-            answer.body.lines().count()
+            // Each file that is taken is a line more in the trail's own.
+            let is_told = |line: &&str| !line.contains(".export");
+            answer.body.lines().filter(is_told).count()
         },
     }
 }
