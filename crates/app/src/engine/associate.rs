@@ -52,12 +52,18 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
             }
         })
         .collect();
+    let gone = gone(run, &plans).await?;
     run.ensure_held(app).await?;
     crash::at(Point::ContactsFound);
     let refused = carry_out(run, target, &plans).await?;
     crash::at(Point::LinksMade);
     let lost = lost_records(run, target, &refused).await?;
-    save(app, run, &plans, &answer, &refused, &lost).await?;
+    let outcome = Done {
+        refused,
+        lost,
+        gone,
+    };
+    save(app, run, &plans, &answer, &outcome).await?;
     crash::at(Point::LinksNoted);
     Ok(true)
 }
@@ -67,6 +73,23 @@ struct Planned<'a> {
     row: &'a Due,
     known: Option<&'a Known>,
     plan: Plan,
+}
+
+impl Planned<'_> {
+    /// The contact from which the gift would be taken for another one of the same recipient.
+    fn left(&self) -> Option<RecordId> {
+        let is_left = self.row.keep == association::Keep::All && self.plan.create.contact.is_some();
+        self.row.links.contact.filter(|_| is_left)
+    }
+}
+
+/// What became of a stride at HubSpot.
+struct Done {
+    refused: Refusals,
+    /// Records that are no more.
+    lost: Vec<RecordId>,
+    /// Contacts that are no more, whose rows are another's now.
+    gone: BTreeSet<RecordId>,
 }
 
 async fn look_up(run: &Run, target: &Target, due: &[Due]) -> Result<Answer, Stop> {
@@ -165,8 +188,11 @@ async fn save(
     run: &mut Run,
     plans: &[Planned<'_>],
     answer: &Answer,
-    refused: &Refusals,
-    lost: &[RecordId],
+    Done {
+        refused,
+        lost,
+        gone,
+    }: &Done,
 ) -> Result<(), Stop> {
     let now = app.now();
     let mut tx = run.begin(app).await?;
@@ -189,6 +215,9 @@ async fn save(
         decisions.push(Decided {
             id: planned.row.id.clone(),
             version: planned.row.version,
+            former: planned.left().filter(|contact| {
+                decision.links.contact != Some(*contact) && gone.contains(contact)
+            }),
             decision,
         });
     }
@@ -287,6 +316,19 @@ fn decide(
         decided_at: now,
         run_id: Some(run.id),
     }
+}
+
+/// The contacts that rows would be taken from for another one of the same recipient, and that are no more, or are part of
+/// another one. Such a contact may have asked to be forgotten, and HubSpot tells of it later than it searches. One that is
+/// still there has merely lost the address. No call while every row stays with its contact.
+async fn gone(run: &Run, plans: &[Planned<'_>]) -> Result<BTreeSet<RecordId>, Stop> {
+    let left: BTreeSet<RecordId> = plans.iter().filter_map(Planned::left).collect();
+    let (contacts, unreadable) = super::follow::read(run, &left).await?;
+    let there: HashSet<RecordId> = contacts.iter().map(|contact| contact.id).collect();
+    Ok(left
+        .into_iter()
+        .filter(|contact| !there.contains(contact) && !unreadable.contains(contact))
+        .collect())
 }
 
 /// The records among refused links that are gone at HubSpot, or are part of another one now. No call while no link was

@@ -162,7 +162,7 @@ async fn looks_at_all(tx: &mut store::Tx, run: &Run, told: &Told) -> Result<bool
 }
 
 /// Contacts as they are now, and the ids that HubSpot does not let us read.
-async fn read(
+pub(super) async fn read(
     run: &Run,
     asked: &BTreeSet<RecordId>,
 ) -> Result<(Vec<Contact>, BTreeSet<RecordId>), Stop> {

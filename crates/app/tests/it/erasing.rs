@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use domain::event::{Change, ContactEvent};
+use domain::{HubId, RecordId};
 use sandbox::control::{Contact, Sent};
 use serde_json::{Value, json};
 
@@ -85,6 +87,22 @@ pub async fn assert_nothing_of_the_person(world: &World, gifts: &[&String]) {
     }
 }
 
+/// HubSpot tells that a contact asked to be forgotten, whatever has become of it since.
+pub async fn tell_forgotten(world: &World, contact: u64) {
+    let event = ContactEvent {
+        hub_id: HubId(HUB),
+        change: Change::Forgotten,
+        contact: RecordId(contact.cast_signed()),
+        record: None,
+    };
+    let db = world.scratch.db();
+    let mut tx = db.begin_unscoped().await.unwrap();
+    store::hubspot_events::insert(&mut tx, &[event])
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+}
+
 #[tokio::test]
 async fn nothing_of_the_person_is_left_and_the_money_stays() {
     let world = empty_world().await;
@@ -160,7 +178,7 @@ async fn an_erasure_that_is_told_after_the_deletion_finds_the_gifts_all_the_same
         let zoe = zoe(&world);
         let id = to_zoe(&world);
         world.backfilled().await;
-        let target = world.listen().await;
+        world.listen().await;
         if told_before {
             // The deletion is followed up first: the row is an orphan when the erasure comes.
             world
@@ -169,20 +187,7 @@ async fn an_erasure_that_is_told_after_the_deletion_finds_the_gifts_all_the_same
                 .unwrap();
             world.follow().await;
             assert_eq!(world.outcome(&id).await, "no_contact");
-            world.control.set_webhook_target(None);
-            let hub = world.scratch.db();
-            let mut tx = hub.begin_unscoped().await.unwrap();
-            let event = domain::event::ContactEvent {
-                hub_id: domain::HubId(HUB),
-                change: domain::event::Change::Forgotten,
-                contact: domain::RecordId(zoe.cast_signed()),
-                record: None,
-            };
-            store::hubspot_events::insert(&mut tx, &[event])
-                .await
-                .unwrap();
-            tx.commit().await.unwrap();
-            world.control.set_webhook_target(Some(target));
+            tell_forgotten(&world, zoe).await;
         } else {
             world
                 .control
@@ -193,6 +198,52 @@ async fn an_erasure_that_is_told_after_the_deletion_finds_the_gifts_all_the_same
         assert_nothing_of_the_person(&world, &[&id]).await;
         world.end().await;
     }
+}
+
+#[tokio::test]
+async fn an_erasure_that_is_told_after_the_gifts_went_to_another_contact_finds_them_all_the_same() {
+    let world = empty_world().await;
+    let (before, id) = (zoe(&world), to_zoe(&world));
+    let session = world.backfilled().await;
+    world
+        .control
+        .delete_record(HUB, "contacts", before, true)
+        .unwrap();
+    let after = zoe(&world);
+    world.run(&session, domain::run::RunKind::Resync).await;
+    assert_eq!(world.links(&id, "contacts").await, [after]);
+    tell_forgotten(&world, before).await;
+    world.follow().await;
+    assert_nothing_of_the_person(&world, &[&id]).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn who_gave_an_address_away_takes_nothing_of_its_new_owner_along() {
+    let world = empty_world().await;
+    let (before, id) = (zoe(&world), to_zoe(&world));
+    let session = world.backfilled().await;
+    world
+        .control
+        .change_record(
+            HUB,
+            "contacts",
+            before,
+            &[("email".to_owned(), json!("jo@client.example"))].into(),
+        )
+        .unwrap();
+    let after = zoe(&world);
+    world.run(&session, domain::run::RunKind::Resync).await;
+    assert_eq!(world.row(&id).await["contact_id"], json!(after));
+    world
+        .control
+        .delete_record(HUB, "contacts", before, true)
+        .unwrap();
+    tell_forgotten(&world, before).await;
+    world.follow().await;
+    assert_eq!(world.outcome(&id).await, "linked");
+    assert_eq!(world.row(&id).await["recipient_name"], "Zoe Quill");
+    world.end().await;
 }
 
 #[tokio::test]

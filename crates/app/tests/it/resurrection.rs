@@ -1,15 +1,13 @@
 //! Nobody who was erased comes back, in whatever order people and machines act before and after it.
 
 use chrono::TimeDelta;
-use domain::event::{Change, ContactEvent};
 use domain::run::RunKind;
-use domain::{HubId, RecordId};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use sandbox::control::Contact;
 use serde_json::json;
 
-use crate::erasing::{assert_nothing_of_the_person, to_zoe, zoe};
+use crate::erasing::{assert_nothing_of_the_person, tell_forgotten, to_zoe, zoe};
 use crate::harness::crm::contact;
 use crate::harness::{HUB, ORGANIZATION, World, empty_world};
 
@@ -56,6 +54,8 @@ fn any_act() -> impl Strategy<Value = Act> {
 /// The person, and what HubSpot and Thnks have of them.
 struct Story {
     world: World,
+    /// Where HubSpot tells us of its events.
+    target: url::Url,
     session: app::session::Session,
     gifts: Vec<String>,
     contact: u64,
@@ -71,9 +71,10 @@ impl Story {
         let other = contact(&world, "somebody@home.example", &[], None);
         let gift = to_zoe(&world);
         let session = world.backfilled().await;
-        world.listen().await;
+        let target = world.listen().await;
         Self {
             world,
+            target,
             session,
             gifts: vec![gift],
             contact: contact_id,
@@ -129,45 +130,47 @@ impl Story {
         }
     }
 
-    /// The person asks HubSpot to be forgotten.
-    async fn erase(&mut self) {
+    /// The person asks HubSpot to be forgotten, of which it tells at once or late.
+    async fn erase(&mut self, is_told_late: bool) {
         self.is_erased = true;
         if !self.is_deleted {
-            self.world
-                .control
+            let control = &self.world.control;
+            if is_told_late {
+                self.world.delivered().await;
+                control.set_webhook_target(None);
+            }
+            control
                 .delete_record(HUB, "contacts", self.contact, true)
                 .unwrap();
-            return;
+            control.set_webhook_target(Some(self.target.clone()));
+        } else if !is_told_late {
+            self.hear().await;
         }
+    }
+
+    /// HubSpot tells that the contact asked to be forgotten, for the first time or again.
+    async fn hear(&self) {
         // HubSpot forgets out of the recycle bin too, and tells of it in the same way.
-        let event = ContactEvent {
-            hub_id: HubId(HUB),
-            change: Change::Forgotten,
-            contact: RecordId(self.contact.cast_signed()),
-            record: None,
-        };
-        let db = self.world.scratch.db();
-        let mut tx = db.begin_unscoped().await.unwrap();
-        store::hubspot_events::insert(&mut tx, &[event])
-            .await
-            .unwrap();
-        tx.commit().await.unwrap();
+        tell_forgotten(&self.world, self.contact).await;
     }
 }
 
-async fn tell(before: &[Act], after: &[Act]) {
+async fn tell(before: &[Act], is_told_late: bool, after: &[Act]) {
     let mut story = Story::begin().await;
     for act in before {
         story.act(*act).await;
     }
-    story.erase().await;
+    story.erase(is_told_late).await;
     let mut is_followed = false;
     for act in after {
         story.act(*act).await;
-        is_followed |= matches!(act, Act::Follow);
+        is_followed |= matches!(act, Act::Follow) && !is_told_late;
         if is_followed {
             assert_nothing_of_the_person(&story.world, &[]).await;
         }
+    }
+    if is_told_late {
+        story.hear().await;
     }
     story.world.follow().await;
     story.world.let_pass(TimeDelta::seconds(1));
@@ -188,14 +191,17 @@ fn nobody_who_was_erased_comes_back_whatever_happens_in_whatever_order() {
         failure_persistence: None,
         ..Config::default()
     });
-    let outcome = runner.run(&(acts(5), acts(6)), |(before, after)| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(tell(&before, &after));
-        Ok(())
-    });
+    let outcome = runner.run(
+        &(acts(5), any::<bool>(), acts(6)),
+        |(before, is_told_late, after)| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(tell(&before, is_told_late, &after));
+            Ok(())
+        },
+    );
     if let Err(failure) = outcome {
         panic!("{failure}");
     }

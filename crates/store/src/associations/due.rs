@@ -35,6 +35,9 @@ pub struct Decided {
     pub id: TransactionId,
     /// Of the row that was decided about.
     pub version: i32,
+    /// The contact that it was linked to, which is no more: should HubSpot tell that it asked to be forgotten, the gift was
+    /// its.
+    pub former: Option<RecordId>,
     /// The decision.
     pub decision: Decision,
 }
@@ -165,6 +168,10 @@ pub async fn save(
         .iter()
         .map(|one| serde_json::to_value(&one.decision).unwrap_or_default())
         .collect();
+    let former: Vec<Option<i64>> = decided
+        .iter()
+        .map(|one| one.former.map(|contact| contact.0))
+        .collect();
     sqlx::query!(
         "WITH attempts AS (
             INSERT INTO write_attempts (hub_id, transaction_id, at, run_id, what, outcome)
@@ -180,18 +187,22 @@ pub async fn save(
             association_due = jsonb_array_length(d.trace -> 'refusals') > 0 OR t.link_version <> d.version,
             link_refused_by = CASE WHEN jsonb_array_length(d.trace -> 'refusals') > 0 THEN $2::uuid END,
             contact_id = (d.trace -> 'links' ->> 'contact')::bigint,
+            former_contacts = CASE WHEN d.former IS NULL THEN t.former_contacts
+                ELSE array_append(array_remove(t.former_contacts, d.former), d.former) END,
             company_ids = ARRAY(SELECT jsonb_array_elements_text(d.trace -> 'links' -> 'companies')::bigint),
             deal_ids = ARRAY(SELECT jsonb_array_elements_text(d.trace -> 'links' -> 'deals')::bigint),
             links_of_another = t.links_of_another
                 AND (jsonb_array_length(d.trace -> 'refusals') > 0 OR t.link_version <> d.version)
-         FROM UNNEST($3::text[], $4::text[], $5::jsonb[], $6::int[]) AS d (id, outcome, trace, version)
+         FROM UNNEST($3::text[], $4::text[], $5::jsonb[], $6::int[], $7::bigint[])
+            AS d (id, outcome, trace, version, former)
          WHERE t.hub_id = $1 AND t.transaction_id = d.id AND t.erased_at IS NULL",
         scope.hub_id().0,
         run_id.0,
         &ids,
         &outcomes,
         &traces,
-        &versions
+        &versions,
+        &former as &[Option<i64>]
     )
     .execute(conn)
     .await?;

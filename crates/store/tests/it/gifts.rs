@@ -108,6 +108,7 @@ async fn filled(world: &World) -> (PortalScope, Vec<Transaction>) {
         .map(|(gift, decision)| associations::Decided {
             id: gift.id.clone(),
             version: 0,
+            former: None,
             decision,
         })
         .collect();

@@ -504,6 +504,7 @@ fn decided(
     store::associations::Decided {
         id: gift.id.clone(),
         version: 0,
+        former: None,
         decision,
     }
 }

@@ -149,6 +149,7 @@ async fn take(world: &World, portal: PortalScope, step: Step, run: RunId) {
                     associations::Decided {
                         id: row.id,
                         version: row.version,
+                        former: None,
                         decision,
                     }
                 })

@@ -73,6 +73,7 @@ async fn orphan(world: &World, id: &str) {
     let decided = store::associations::Decided {
         id: transaction.id.clone(),
         version: 0,
+        former: None,
         decision,
     };
     store::associations::save(&mut tx, scope, run, &[decided])

@@ -158,6 +158,7 @@ async fn gift(world: &World, hub_id: i64, id: &str, name: &str) {
     let decided = Decided {
         id: transaction.id.clone(),
         version: 0,
+        former: None,
         decision: Decision::new(Outcome::NoContact, now(), Some(run)),
     };
     let refused = Refused {

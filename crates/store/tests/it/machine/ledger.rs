@@ -302,6 +302,7 @@ pub async fn link(turn: &mut Turn<'_>) -> Outcome {
         decided.push(Decided {
             id: row.id,
             version: row.version,
+            former: None,
             decision: Decision {
                 links,
                 refusals,
