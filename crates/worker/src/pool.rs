@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use apalis::prelude::{
-    BackendExt, Data, Event, Monitor, ParallelizeExt, WorkerBuilder, WorkerBuilderExt,
+    Data, Event, Monitor, MonitorContext, ParallelizeExt, WorkerBuilder, WorkerBuilderExt,
 };
 use app::{App, engine};
 use domain::run::Ring;
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::queue::Redis;
@@ -22,6 +22,8 @@ const RESTART_PAUSE: Duration = Duration::from_millis(500);
 /// A pool without a sign of life for this long, while Redis answers, is dead.
 const SILENCE: Duration = Duration::from_mins(1);
 const WATCH: Duration = Duration::from_secs(5);
+/// How often an idle worker looks for rings.
+const POLL: Duration = Duration::from_millis(200);
 
 /// Runs the pool until `shutdown` is cancelled or the pool dies.
 pub(crate) async fn run(
@@ -39,7 +41,7 @@ pub(crate) async fn run(
     let monitor = Monitor::new()
         .register(move |restarts| {
             WorkerBuilder::new(&*format!("worker-{process}-{restarts}"))
-                .backend(queue.storage().poll_with_interval(Redis::poll_interval()))
+                .backend(queue.storage())
                 .data(app.clone())
                 .data(stop.clone())
                 .concurrency(concurrency)
@@ -60,6 +62,7 @@ pub(crate) async fn run(
             }
         })
         .shutdown_timeout(STOP_TIMEOUT);
+    let poller = monitor.context();
     let signal = {
         let shutdown = shutdown.clone();
         async move {
@@ -74,6 +77,7 @@ pub(crate) async fn run(
             Err(error) => Err(Error::Pool(error.to_string())),
         },
         silence = watch(&redis, began, &last_beat) => Err(silence),
+        never = keep_awake(&poller) => match never {},
     }
 }
 
@@ -99,6 +103,21 @@ async fn answer(
         tracing::warn!(run.id = %ring.run_id, %error, "a run could not be worked on; the board rings again");
     }
     Ok(())
+}
+
+/// Lets apalis look for rings. It waits for a timer of its own, and forgets the timer when that goes off while Redis is slow to
+/// answer: it would look no more, nor give a sign of life, until something else wakes it (apalis-core 1.0.0).
+async fn keep_awake(poller: &MonitorContext) -> std::convert::Infallible {
+    let mut ticks = tokio::time::interval(POLL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        for worker in poller.workers() {
+            if let Err(error) = poller.wake_worker(worker.name()) {
+                tracing::warn!(%error, "apalis' worker could not be woken");
+            }
+        }
+    }
 }
 
 /// Returns when the pool has been silent for too long although Redis answers.

@@ -19,13 +19,9 @@ const QUEUE: &str = "runs";
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
 const LONGEST_RECONNECT: Duration = Duration::from_secs(1);
-/// Signs of life, and how many may be missed before another worker takes the rings of a dead one: 15 s. Now and then
-/// apalis' poller sleeps through a ring until something else wakes its worker, which is the next sign of life: with one
-/// every 5 s, a contact's gifts waited up to 4 s for it (`script/bench webhooks`).
-const HEARTBEAT: Duration = Duration::from_secs(1);
-const MISSED_HEARTBEATS: usize = 15;
-/// How often an idle worker looks for rings.
-const POLL: Duration = Duration::from_millis(200);
+/// Signs of life, and how many may be missed before another worker takes the rings of a dead one: 15 s.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+const MISSED_HEARTBEATS: usize = 3;
 /// What is done is kept this long.
 const KEEP_DONE: Duration = Duration::from_mins(1);
 
@@ -55,11 +51,6 @@ impl Redis {
                 .lock_tasks(false)
                 .emit_events(false),
         )
-    }
-
-    /// How often the pool looks for rings.
-    pub(crate) fn poll_interval() -> Duration {
-        POLL
     }
 
     /// How many rings wait.

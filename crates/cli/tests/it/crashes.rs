@@ -1,5 +1,7 @@
 //! Whatever is killed in mid-backfill, every transaction ends as one record, linked as it should be.
 
+use std::time::Duration;
+
 use sandbox::{Action, DEMO_HUB_ID, Fault};
 
 use crate::processes::Stage;
@@ -37,7 +39,7 @@ async fn a_worker_that_sleeps_through_its_lease_does_no_harm() {
     stage.wait_for_the_end().await;
     sleeper.signal("CONT");
     // What the sleeper had in flight lands now; whatever it does, the truth stays.
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     stage.wait_for_the_end().await;
     assert_eq!(second.terminate(), Some(0));
 }
@@ -60,6 +62,30 @@ async fn a_restarted_redis_loses_nothing() {
     stage.wait_for_the_middle().await;
     stage.redis.restart();
     stage.wait_for_the_end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_stalls_puts_no_idle_worker_to_sleep() {
+    let stage = Stage::set(100).await;
+    let _worker = stage.worker();
+    stage.install().await;
+    stage.wait_for_the_end().await;
+    // Longer than the poller's own timers, shorter than what would end its connection.
+    for _ in 0..2 {
+        stage.redis.stall(Duration::from_secs(4)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let page = format!("/portals/{DEMO_HUB_ID}");
+    let button = format!("{page}/reassociate");
+    assert_eq!(
+        stage.browser.press(&page, &button).await["kind"],
+        "reassociate"
+    );
+    stage
+        .wait("the re-association", |status| {
+            status["last_run"]["kind"] == "reassociate" && status["current_run"].is_null()
+        })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

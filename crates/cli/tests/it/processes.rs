@@ -193,6 +193,14 @@ impl Redis {
         self.server = None;
     }
 
+    /// It answers nobody for so long.
+    pub async fn stall(&self, lasts: Duration) {
+        let server = self.server.as_ref().unwrap();
+        server.signal("STOP");
+        tokio::time::sleep(lasts).await;
+        server.signal("CONT");
+    }
+
     pub fn flush(&self) {
         let done = Command::new("redis-cli")
             .arg("-s")
