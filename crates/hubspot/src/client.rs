@@ -17,7 +17,7 @@ use tracing::{Instrument, Span, field};
 
 use crate::budget::{Budget, CallClass, Used};
 use crate::config::Config;
-use crate::error::{Error, Fault, KeptBody, Refusal};
+use crate::error::{Error, Fault, KeptBody, Refusal, Unanswered};
 use crate::limits;
 use crate::portal::Portal;
 use crate::retry::{Effect, Failure, Patience, Reaction, reaction};
@@ -95,6 +95,8 @@ pub(crate) enum Auth<'a> {
 pub(crate) struct Answer {
     pub status: u16,
     pub body: Vec<u8>,
+    /// The answer to an earlier sending of the same write never came.
+    pub in_doubt: bool,
 }
 
 impl Client {
@@ -163,21 +165,35 @@ impl Client {
     }
 
     /// Sends until there is an answer outside 429, 423, 477 and 5xx; any other status is the caller's to judge.
-    pub(crate) async fn answer(&self, call: &Call, auth: Auth<'_>) -> Result<Answer, Error> {
+    pub(crate) async fn answer(&self, call: &Call, auth: Auth<'_>) -> Result<Answer, Unanswered> {
         let class = match &auth {
             Auth::Portal(portal) => portal.class(),
             Auth::Bearer(_) | Auth::Body => CallClass::Interactive,
         };
-        let mut bearer = match &auth {
+        let mut patience = Patience::new(class, call.effect);
+        let answered = self.answer_within(&mut patience, call, &auth).await;
+        let in_doubt = patience.is_in_doubt();
+        match answered {
+            Ok(answer) => Ok(Answer { in_doubt, ..answer }),
+            Err(error) => Err(Unanswered { error, in_doubt }),
+        }
+    }
+
+    async fn answer_within(
+        &self,
+        patience: &mut Patience,
+        call: &Call,
+        auth: &Auth<'_>,
+    ) -> Result<Answer, Error> {
+        let mut bearer = match auth {
             Auth::Portal(portal) => Some(portal.access_token().await?),
             Auth::Bearer(token) => Some((*token).clone()),
             Auth::Body => None,
         };
-        let mut patience = Patience::new(class, call.effect);
         let mut replaced = false;
         let mut throttled = false;
         loop {
-            if let Auth::Portal(portal) = &auth {
+            if let Auth::Portal(portal) = auth {
                 portal.wait_for_turn(throttled).await?;
                 portal.count(call.kind);
             }
@@ -185,16 +201,16 @@ impl Client {
             let (answer, retry_after) = match self.attempt(call, bearer.as_ref()).await {
                 Ok(received) => received,
                 Err(failure) => {
-                    self.report(&auth, false).await;
-                    let may_repeat = || self.may_repeat(&auth);
+                    self.report(auth, false).await;
+                    let may_repeat = || self.may_repeat(auth);
                     let wait = patience.after_failure(failure, may_repeat, &mut rand::rng())?;
                     tokio::time::sleep(wait).await;
                     continue;
                 }
             };
-            self.report(&auth, answer.status < 500).await;
+            self.report(auth, answer.status < 500).await;
             if let (401, Auth::Portal(portal), Some(refused), false) =
-                (answer.status, &auth, &bearer, replaced)
+                (answer.status, auth, &bearer, replaced)
             {
                 bearer = Some(portal.replace_token(refused).await?);
                 replaced = true;
@@ -205,7 +221,7 @@ impl Client {
             } else {
                 Fault::default()
             };
-            match (reaction(answer.status, retry_after, &fault), &auth) {
+            match (reaction(answer.status, retry_after, &fault), auth) {
                 (Reaction::Read, _) => return Ok(answer),
                 (Reaction::SlowDown(wait), Auth::Portal(portal)) => {
                     self.inner.budget.block(portal.hub(), wait).await;
@@ -218,7 +234,7 @@ impl Client {
                 }
                 (Reaction::Broken, _) => {
                     let failure = Failure::ServerError(answer.status);
-                    let may_repeat = || self.may_repeat(&auth);
+                    let may_repeat = || self.may_repeat(auth);
                     let wait = patience.after_failure(failure, may_repeat, &mut rand::rng())?;
                     tokio::time::sleep(wait).await;
                 }
@@ -301,6 +317,7 @@ impl Client {
         let answer = Answer {
             status: status.as_u16(),
             body,
+            in_doubt: false,
         };
         Ok((answer, retry_after))
     }
@@ -374,16 +391,17 @@ impl Answer {
     }
 
     /// The body of a 2xx answer, or what the refusal means.
-    pub(crate) fn into_body(self) -> Result<Vec<u8>, Error> {
+    pub(crate) fn into_body(self) -> Result<Vec<u8>, Unanswered> {
         if (200..300).contains(&self.status) {
             return Ok(self.body);
         }
+        let in_doubt = self.in_doubt;
         let refusal = Box::new(Refusal {
             status: self.status,
             fault: self.fault(),
             body: KeptBody::new(&self.body),
         });
-        Err(match self.status {
+        let error = match self.status {
             300..=399 => Error::Unreadable("a redirect".into()),
             401 => Error::Unauthorized(refusal),
             403 if refusal.fault.category == "MISSING_SCOPES" => {
@@ -399,7 +417,8 @@ impl Answer {
             404 => Error::Missing(refusal),
             409 => Error::Conflict(refusal),
             _ => Error::Rejected(refusal),
-        })
+        };
+        Err(Unanswered { error, in_doubt })
     }
 }
 

@@ -64,6 +64,20 @@ pub enum Error {
     TokensUnavailable(String),
 }
 
+/// Why a call has no answer, and whether it may have been done all the same.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    pub error: Error,
+    /// The answer to an earlier sending of the same write never came.
+    pub in_doubt: bool,
+}
+
+impl From<Unanswered> for Error {
+    fn from(unanswered: Unanswered) -> Self {
+        unanswered.error
+    }
+}
+
 /// What the caller can do about an [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {

@@ -38,7 +38,7 @@ pub use config::Config;
 pub use definition::{Difference, Repair, differences};
 pub use error::{Error, Fault, KeptBody, Refusal, Remedy};
 pub use oauth::{Grant, Pkce, TokenInfo};
-pub use objects::{RefusedRow, UpsertAnswer, UpsertRow, WrittenRow};
+pub use objects::{RefusedRow, UpsertAnswer, UpsertFailure, UpsertRow, WrittenRow};
 pub use pipelines::DealStage;
 pub use portal::{CallCounts, Portal};
 pub use reading::{CONTACT_PROPERTIES, ContactsRead, DEAL_PROPERTIES, Deal, DealsRead};

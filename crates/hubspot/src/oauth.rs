@@ -279,10 +279,9 @@ impl Client {
             body: Body::None,
             effect: Effect::Idempotent,
         };
-        self.answer(&call, Auth::Bearer(access_token))
-            .await?
-            .into_body()
-            .map(drop)
+        let answer = self.answer(&call, Auth::Bearer(access_token)).await?;
+        answer.into_body()?;
+        Ok(())
     }
 
     fn oauth(&self) -> Result<OAuthClient, Error> {
@@ -328,7 +327,7 @@ impl Client {
             body: Body::Form(form),
             effect,
         };
-        self.answer(&call, Auth::Body).await
+        Ok(self.answer(&call, Auth::Body).await?)
     }
 }
 
@@ -338,7 +337,7 @@ fn oauth_body(answer: Answer) -> Result<Vec<u8>, Error> {
         400 | 401 => Err(serde_json::from_slice::<TokenRefusal>(&answer.body)
             .unwrap_or_default()
             .into_error()),
-        _ => answer.into_body(),
+        _ => Ok(answer.into_body()?),
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::batch::{Parts, is_about_rows};
 use crate::client::segment;
-use crate::error::{Error, Fault};
+use crate::error::{Error, Fault, Unanswered};
 use crate::retry::Effect;
 use crate::wire::{Batch, Object};
 use crate::{API_VERSION, Portal, limits};
@@ -40,6 +40,20 @@ pub struct UpsertAnswer {
     pub refused: Vec<RefusedRow>,
     /// Keys of rows that the answer leaves out: they may be written or not, and can be sent again.
     pub unanswered: Vec<String>,
+}
+
+/// A call of an upsert that brought no answer about its rows.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{error}")]
+pub struct UpsertFailure {
+    /// Why.
+    pub error: Error,
+    /// Keys of the rows that it was about.
+    pub keys: Vec<String>,
+    /// Whether these may be written all the same, as the answer to an earlier sending never came.
+    pub in_doubt: bool,
+    /// What calls before it brought about other rows of the batch.
+    pub answer: UpsertAnswer,
 }
 
 /// A row that is a record now.
@@ -80,39 +94,60 @@ impl Portal {
     /// Writes rows (at most 100, each key once) as records of `object_type_id`, made or changed by their unique key. Safe
     /// to repeat. A batch that is refused as a whole is halved until the bad rows stand alone; rows that an answer leaves
     /// out are sent once more.
+    ///
+    /// # Errors
+    /// When a call brought no answer about its rows: with what calls before it brought.
     pub async fn upsert(
         &self,
         object_type_id: &str,
         rows: &[UpsertRow<'_>],
-    ) -> Result<UpsertAnswer, Error> {
-        let mut answer = self.upsert_once(object_type_id, rows).await?;
+    ) -> Result<UpsertAnswer, Box<UpsertFailure>> {
+        let mut answer = UpsertAnswer::default();
+        if let Err(failure) = self.upsert_once(object_type_id, rows, &mut answer).await {
+            return Err(Box::new(UpsertFailure { answer, ..failure }));
+        }
         let left_out: Vec<UpsertRow<'_>> = rows
             .iter()
             .filter(|row| answer.unanswered.iter().any(|key| key == row.key()))
             .copied()
             .collect();
-        if !left_out.is_empty() {
-            let again = self.upsert_once(object_type_id, &left_out).await?;
-            answer.written.extend(again.written);
-            // An error that named no row was about one of these.
-            answer.refused.retain(|row| row.trace_id.is_some());
-            answer.refused.extend(again.refused);
-            answer.unanswered = again.unanswered;
+        if left_out.is_empty() {
+            return Ok(answer);
         }
-        Ok(answer)
+        // An error that named no row was about one of these.
+        answer.refused.retain(|row| row.trace_id.is_some());
+        let unanswered = std::mem::take(&mut answer.unanswered);
+        match self
+            .upsert_once(object_type_id, &left_out, &mut answer)
+            .await
+        {
+            Ok(()) => Ok(answer),
+            Err(failure) => {
+                let is_open = |key: &String| !answer.has(key, rows);
+                let keys = unanswered.into_iter().filter(is_open).collect();
+                // The first call may have written them.
+                let in_doubt = true;
+                Err(Box::new(UpsertFailure {
+                    keys,
+                    in_doubt,
+                    answer,
+                    ..failure
+                }))
+            }
+        }
     }
 
     async fn upsert_once(
         &self,
         object_type_id: &str,
         rows: &[UpsertRow<'_>],
-    ) -> Result<UpsertAnswer, Error> {
+        answer: &mut UpsertAnswer,
+    ) -> Result<(), UpsertFailure> {
         debug_assert!(rows.len() <= limits::OBJECTS_PER_BATCH);
         let path = format!(
             "/crm/objects/{API_VERSION}/{}/batch/upsert",
             segment(object_type_id)
         );
-        let mut answer = UpsertAnswer::default();
         let mut parts = Parts::new(rows);
         while let Some(part) = parts.next() {
             let inputs: Vec<_> = part
@@ -126,7 +161,7 @@ impl Portal {
                 .collect();
             let body = serde_json::json!({ "inputs": inputs });
             let sent = self
-                .send(
+                .write(
                     "objects.upsert",
                     Method::POST,
                     path.clone(),
@@ -134,13 +169,18 @@ impl Portal {
                     Effect::Idempotent,
                 )
                 .await;
-            match sent {
-                Ok(bytes) => {
-                    let batch = Batch::from_slice(&bytes)?;
+            let read = sent.and_then(|bytes| {
+                Batch::from_slice(&bytes).map_err(|error| Unanswered {
+                    error,
+                    in_doubt: true,
+                })
+            });
+            match read {
+                Ok(batch) => {
                     parts.accepted(batch.faults.is_empty());
                     answer.add(part, batch);
                 }
-                Err(error) if is_about_rows(&error) => {
+                Err(Unanswered { error, .. }) if is_about_rows(&error) => {
                     let fault = error.refusal().map(|refusal| refusal.fault.clone());
                     let fault = fault.unwrap_or_default();
                     // Every row has every property: where one does not exist, no half fares better.
@@ -153,14 +193,32 @@ impl Portal {
                         .map(|row| RefusedRow::new(Some(row.trace_id), &fault));
                     answer.refused.extend(refused);
                 }
-                Err(error) => return Err(error),
+                Err(Unanswered { error, in_doubt }) => {
+                    return Err(UpsertFailure {
+                        error,
+                        keys: part.iter().map(|row| row.key().to_owned()).collect(),
+                        in_doubt,
+                        answer: UpsertAnswer::default(),
+                    });
+                }
             }
         }
-        Ok(answer)
+        Ok(())
     }
 }
 
 impl UpsertAnswer {
+    /// Whether a row of `rows` is written or refused.
+    fn has(&self, key: &str, rows: &[UpsertRow<'_>]) -> bool {
+        let trace_id = rows
+            .iter()
+            .find(|row| row.key() == key)
+            .map(|row| row.trace_id);
+        let is_refused =
+            |row: &RefusedRow| trace_id.is_some() && row.trace_id.as_deref() == trace_id;
+        self.written.iter().any(|row| row.key == key) || self.refused.iter().any(is_refused)
+    }
+
     /// Takes the answer to `part` in.
     fn add(&mut self, part: &[UpsertRow<'_>], batch: Batch<Object>) {
         let mut open: HashMap<&str, &str> =

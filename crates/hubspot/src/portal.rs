@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::budget::{CallClass, NoTurn};
 use crate::client::{AccessTokens, Auth, Body, Call, Client};
-use crate::error::Error;
+use crate::error::{Error, Unanswered};
 use crate::retry::Effect;
 
 /// One account: HubSpot's API with its tokens and its budget. Cheap to clone; clones share their call counts.
@@ -157,7 +157,7 @@ impl Portal {
     }
 
     /// The one request: the body of a 2xx answer.
-    async fn request(&self, call: Call) -> Result<Vec<u8>, Error> {
+    async fn request(&self, call: Call) -> Result<Vec<u8>, Unanswered> {
         self.client
             .answer(&call, Auth::Portal(self))
             .await?
@@ -172,7 +172,7 @@ impl Portal {
             body: Body::None,
             effect: Effect::Read,
         };
-        self.request(call).await
+        Ok(self.request(call).await?)
     }
 
     pub(crate) async fn send(
@@ -183,7 +183,22 @@ impl Portal {
         body: &impl Serialize,
         effect: Effect,
     ) -> Result<Vec<u8>, Error> {
-        let body = serde_json::to_vec(body).map_err(|error| Error::OurFault(error.to_string()))?;
+        Ok(self.write(kind, method, path, body, effect).await?)
+    }
+
+    /// The same for those who keep account of each write.
+    pub(crate) async fn write(
+        &self,
+        kind: &'static str,
+        method: Method,
+        path: String,
+        body: &impl Serialize,
+        effect: Effect,
+    ) -> Result<Vec<u8>, Unanswered> {
+        let body = serde_json::to_vec(body).map_err(|error| Unanswered {
+            error: Error::OurFault(error.to_string()),
+            in_doubt: false,
+        })?;
         let call = Call {
             kind,
             method,

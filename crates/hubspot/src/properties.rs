@@ -134,14 +134,14 @@ proptest! {
 
     #[test]
     fn every_answer_is_a_body_or_an_error_of_its_status(status in a_status(), body in any_body()) {
-        let answer = Answer { status, body: body.clone() };
+        let answer = Answer { status, body: body.clone(), in_doubt: false };
         let error = match answer.into_body() {
             Ok(given) => {
                 prop_assert!((200..300).contains(&status));
                 prop_assert_eq!(given, body);
                 return Ok(());
             }
-            Err(error) => error,
+            Err(unanswered) => Error::from(unanswered),
         };
         match (&error, status) {
             (Error::Unreadable(_), 300..400) => {}
@@ -173,8 +173,8 @@ proptest! {
         let body = json!({
             "category": category, "message": quote, "policyName": quote, "in": quote, "context": {name: [quote]}, "errors": [inner],
         });
-        let answer = Answer { status, body: body.to_string().into_bytes() };
-        let error = answer.into_body().unwrap_err();
+        let answer = Answer { status, body: body.to_string().into_bytes(), in_doubt: false };
+        let error = Error::from(answer.into_body().unwrap_err());
         let logged = format!("{error} {error:?} {:?}", error.refusal());
         prop_assert!(!logged.contains(PRIVATE));
         if let Some(refusal) = error.refusal() {

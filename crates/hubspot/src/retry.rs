@@ -144,10 +144,15 @@ impl Patience {
             return Ok(backoff(self.failures, rng));
         }
         // A write that once may have arrived stays in doubt, whatever the last attempt died of.
-        Err(match self.doubt.take() {
-            Some(reason) => Error::UnknownOutcome(reason),
+        Err(match &self.doubt {
+            Some(reason) => Error::UnknownOutcome(reason.clone()),
             None => failure.into_error(),
         })
+    }
+
+    /// Whether a sending of a write may have been done although its answer never came.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.doubt.is_some()
     }
 
     /// After HubSpot asked to wait: `Ok` when the call has the patience, else the error that ends it.

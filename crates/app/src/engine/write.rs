@@ -9,7 +9,7 @@ use domain::run::Phase;
 use domain::{RecordId, TransactionId};
 use futures::StreamExt;
 use hubspot::limits::IN_FLIGHT;
-use hubspot::{UpsertAnswer, UpsertRow};
+use hubspot::{UpsertAnswer, UpsertFailure, UpsertRow};
 use store::transactions::{Dirty, Refused, Written};
 use uuid::Uuid;
 
@@ -35,20 +35,22 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
     crash::at(Point::RecordsUnsent);
     let portal = run.portal.clone();
     let batches = dirty.chunks(BATCH);
-    let mut sent = a_few_at_a_time(batches.map(async |batch| {
-        let answer = send(&portal, target, batch).await;
-        answer.map_err(|error| (batch, error))
-    }));
+    let mut sent = a_few_at_a_time(batches.map(async |batch| send(&portal, target, batch).await));
     let (mut suspects, mut stop) = (Vec::new(), None);
-    while let Some(ended) = sent.next().await {
-        match ended {
-            // What the other calls have done is noted before the slice ends.
-            Err((batch, error)) => {
-                note_unanswered(app, run, batch, &error).await?;
-                stop = stop.or(Some(error));
+    while let Some(batch) = sent.next().await {
+        let failure = match batch.answer {
+            Ok(answer) => {
+                suspects.extend(save(app, run, batch.rows, &batch.traces, answer).await?);
+                continue;
             }
-            Ok(batch) => suspects.extend(save(app, run, batch).await?),
+            Err(failure) => *failure,
+        };
+        // What the other calls have done is noted before the slice ends, of this batch and of others.
+        note_unanswered(app, run, &failure).await?;
+        if failure.answer != UpsertAnswer::default() {
+            suspects.extend(save(app, run, batch.rows, &batch.traces, failure.answer).await?);
         }
+        stop = stop.or(Some(failure.error));
     }
     match stop {
         Some(hubspot::Error::Missing(_)) => {
@@ -69,34 +71,31 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
 }
 
 /// Notes a call that was made and brought no answer about its rows.
-async fn note_unanswered(
-    app: &App,
-    run: &Run,
-    batch: &[Dirty],
-    error: &hubspot::Error,
-) -> Result<(), Stop> {
-    let code = match error {
+async fn note_unanswered(app: &App, run: &Run, failure: &UpsertFailure) -> Result<(), Stop> {
+    let code = match failure.error {
         hubspot::Error::UnknownOutcome(_) => "UNKNOWN_OUTCOME",
         hubspot::Error::Unavailable(_) => "UNAVAILABLE",
         hubspot::Error::Unreadable(_) => "UNREADABLE_ANSWER",
         hubspot::Error::Missing(_) => "OBJECT_MISSING",
         hubspot::Error::MissingScopes { .. } => "MISSING_SCOPES",
         hubspot::Error::Rejected(_) | hubspot::Error::Conflict(_) => "BATCH_REFUSED",
-        // Nothing was sent, or nothing of it was looked at.
+        // The last sending was not made, or nothing of it was looked at; one before it may have been carried out.
         hubspot::Error::Throttled { .. }
         | hubspot::Error::Down { .. }
         | hubspot::Error::Revoked
         | hubspot::Error::Unauthorized(_)
         | hubspot::Error::BadCode(_)
         | hubspot::Error::OurFault(_)
-        | hubspot::Error::TokensUnavailable(_) => return Ok(()),
+        | hubspot::Error::TokensUnavailable(_) => {
+            if !failure.in_doubt {
+                return Ok(());
+            }
+            "UNKNOWN_OUTCOME"
+        }
     };
-    let ids: Vec<String> = batch
-        .iter()
-        .map(|row| row.transaction.id.0.clone())
-        .collect();
     let mut tx = run.begin(app).await?;
-    store::attempts::insert_unanswered(&mut tx, run.scope, run.id, &ids, code, app.now()).await?;
+    store::attempts::insert_unanswered(&mut tx, run.scope, run.id, &failure.keys, code, app.now())
+        .await?;
     // Not the run's own commit: this is no progress.
     tx.commit().await.map_err(store::Error::from)?;
     crash::at(Point::RecordsUnanswered);
@@ -116,24 +115,22 @@ pub(super) async fn try_one(app: &App, run: &Run, target: &Target) -> Result<(),
     if dirty.is_empty() {
         return Ok(());
     }
-    match send(&run.portal, target, &dirty).await {
-        Err(error @ hubspot::Error::MissingScopes { .. }) => Err(error),
+    match send(&run.portal, target, &dirty).await.answer {
+        Err(failure) if matches!(failure.error, hubspot::Error::MissingScopes { .. }) => {
+            Err(failure.error)
+        }
         _ => Ok(()),
     }
 }
 
-/// A batch that HubSpot has answered.
+/// A batch that was sent.
 struct Sent<'a> {
     rows: &'a [Dirty],
     traces: Vec<String>,
-    answer: UpsertAnswer,
+    answer: Result<UpsertAnswer, Box<UpsertFailure>>,
 }
 
-async fn send<'a>(
-    portal: &hubspot::Portal,
-    target: &Target,
-    rows: &'a [Dirty],
-) -> Result<Sent<'a>, hubspot::Error> {
+async fn send<'a>(portal: &hubspot::Portal, target: &Target, rows: &'a [Dirty]) -> Sent<'a> {
     let values: Vec<Values> = rows
         .iter()
         .map(|row| record::values(&row.transaction))
@@ -144,23 +141,24 @@ async fn send<'a>(
         .zip(&values)
         .map(|(trace_id, values)| UpsertRow { trace_id, values })
         .collect();
-    let answer = portal.upsert(&target.object_type_id, &inputs).await?;
-    Ok(Sent {
+    let answer = portal.upsert(&target.object_type_id, &inputs).await;
+    Sent {
         rows,
         traces,
         answer,
-    })
+    }
 }
 
 /// Stores what became of a batch, each row by itself; returns the refused rows that may be the object's fault, which are not
 /// stored yet.
-async fn save(app: &App, run: &mut Run, batch: Sent<'_>) -> Result<Vec<Refused>, Stop> {
+async fn save(
+    app: &App,
+    run: &mut Run,
+    rows: &[Dirty],
+    traces: &[String],
+    answer: UpsertAnswer,
+) -> Result<Vec<Refused>, Stop> {
     crash::at(Point::RecordsAnswered);
-    let Sent {
-        rows,
-        traces,
-        answer,
-    } = batch;
     let records: HashMap<&str, RecordId> = answer
         .written
         .iter()

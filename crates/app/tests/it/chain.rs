@@ -2,6 +2,7 @@
 
 use app::chain::{self, Break, Chain, Noted, Of, Verdict};
 use domain::run::RunKind;
+use sandbox::{Action, Fault, FaultBody};
 
 use crate::harness::{World, scope, world};
 
@@ -52,6 +53,65 @@ async fn every_record_that_was_sent_is_an_attempt_in_a_whole_chain() {
     assert_eq!(of_object.len(), 1);
     assert_eq!(of_object[0]["detail"]["changes"][0], "object");
     world.end().await;
+}
+
+/// How the attempts to write records ended, in their order.
+async fn outcomes_of_records(world: &World) -> Vec<(String, Option<String>)> {
+    let mut attempts = world.scratch.rows("write_attempts", scope()).await;
+    attempts.retain(|row| row["what"] == "record");
+    attempts.sort_by_key(|row| row["seq"].as_i64());
+    let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+    attempts
+        .iter()
+        .map(|row| (text(&row["outcome"]).unwrap(), text(&row["code"])))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_write_that_was_lost_once_is_an_attempt_whatever_its_repeat_is_told() {
+    let told = [
+        Action::Status {
+            status: 401,
+            body: FaultBody::Json,
+            retry_after: None,
+        },
+        // Longer than a call waits.
+        Action::Throttle {
+            policy: "DAILY".into(),
+            retry_after: Some(3_600),
+        },
+    ];
+    for told in told {
+        let world = world(3).await;
+        let faults = [
+            Fault {
+                apply: true,
+                ..Fault::once("objects.batch_upsert", Action::Reset)
+            },
+            // A call takes up all that match it, and does what the first one says.
+            Fault {
+                times: 3,
+                ..Fault::once("objects.batch_upsert", told.clone())
+            },
+        ];
+        for fault in faults {
+            world.control.inject(fault);
+        }
+        world.backfilled().await;
+        let outcomes = outcomes_of_records(&world).await;
+        let lost = ("unanswered".to_owned(), Some("UNKNOWN_OUTCOME".to_owned()));
+        assert_eq!(
+            outcomes[..3],
+            [lost.clone(), lost.clone(), lost],
+            "{told:?}"
+        );
+        let later = &outcomes[outcomes.len() - 3..];
+        assert!(
+            later.iter().all(|(outcome, _)| outcome == "written"),
+            "{outcomes:?}"
+        );
+        world.end().await;
+    }
 }
 
 #[tokio::test]

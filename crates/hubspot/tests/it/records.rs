@@ -71,8 +71,51 @@ async fn an_upsert_that_never_gets_an_answer_is_in_doubt() {
         trace_id: "t-a",
         values: &values,
     }];
-    let error = world.portal.upsert("2-77", &rows).await.unwrap_err();
-    assert!(error.is_in_doubt(), "{error}");
+    let failure = world.portal.upsert("2-77", &rows).await.unwrap_err();
+    assert!(failure.in_doubt && failure.error.is_in_doubt(), "{failure}");
+    assert_eq!(failure.keys, ["a"]);
+}
+
+#[tokio::test]
+async fn what_one_half_has_brought_is_kept_when_the_other_half_gets_no_answer() {
+    let refusal = reply(
+        400,
+        &json!({"category": "VALIDATION_ERROR", "message": "bad row"}),
+    );
+    let gone = reply(404, &json!({"category": "OBJECT_NOT_FOUND"}));
+    let script = vec![refusal, written(&["a"]), gone];
+    let world = world(CallClass::Backfill, script).await;
+    let values = ["a", "b", "c", "d"].map(values);
+    let rows: Vec<_> = ["ta", "tb", "tc", "td"]
+        .iter()
+        .zip(&values)
+        .map(|(trace_id, values)| UpsertRow { trace_id, values })
+        .collect();
+    let failure = world.portal.upsert("2-77", &rows).await.unwrap_err();
+    assert!(matches!(failure.error, Error::Missing(_)));
+    let written: Vec<_> = failure.answer.written.iter().map(|row| &row.key).collect();
+    assert_eq!(written, ["a"]);
+    assert_eq!(failure.answer.unanswered, ["b"]);
+    // What was never sent is told of by nobody.
+    assert_eq!(failure.keys, ["c"]);
+    assert!(!failure.in_doubt);
+}
+
+#[tokio::test]
+async fn rows_that_an_answer_left_out_stay_in_doubt_when_they_are_asked_for_in_vain() {
+    let gone = reply(404, &json!({"category": "OBJECT_NOT_FOUND"}));
+    let world = world(CallClass::Backfill, vec![written(&["a"]), gone]).await;
+    let values = ["a", "b"].map(values);
+    let rows: Vec<_> = ["ta", "tb"]
+        .iter()
+        .zip(&values)
+        .map(|(trace_id, values)| UpsertRow { trace_id, values })
+        .collect();
+    let failure = world.portal.upsert("2-77", &rows).await.unwrap_err();
+    assert_eq!(failure.answer.written.len(), 1);
+    assert!(failure.answer.unanswered.is_empty());
+    assert_eq!(failure.keys, ["b"]);
+    assert!(failure.in_doubt);
 }
 
 #[tokio::test]
@@ -113,8 +156,8 @@ async fn a_missing_object_type_is_not_taken_for_bad_rows() {
         trace_id: "t",
         values: &values,
     }; 2];
-    let error = world.portal.upsert("2-77", &rows).await.unwrap_err();
-    assert!(matches!(error, Error::Missing(_)));
+    let failure = world.portal.upsert("2-77", &rows).await.unwrap_err();
+    assert!(matches!(failure.error, Error::Missing(_)));
 }
 
 #[tokio::test]
