@@ -1,6 +1,8 @@
 //! Who gets in: session, portal, role, and that a form is this session's own. One layer per row of the router's table,
 //! so that no handler can forget.
 
+use std::error::Error as StdError;
+use std::iter;
 use std::sync::Arc;
 
 use app::App;
@@ -14,6 +16,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::CookieJar;
 use subtle::ConstantTimeEq;
+use tower_http::timeout::TimeoutError;
 use tracing::{Instrument, Span, field};
 use url::{Url, form_urlencoded};
 
@@ -166,15 +169,25 @@ async fn own_form(
         return Err(Error::ForeignForm);
     }
     let (parts, body) = request.into_parts();
-    let bytes: Bytes = to_bytes(body, FORM_BYTES)
-        .await
-        .map_err(|_| Error::TooLarge)?;
+    let bytes = to_bytes(body, FORM_BYTES).await;
+    let bytes: Bytes = bytes.map_err(|error| why_unread(&error))?;
     let token = form_urlencoded::parse(&bytes).find(|(name, _)| name == "csrf_token");
     let (_, token) = token.ok_or(Error::ForeignForm)?;
     if !is_own_form(&parts.headers, public_url, &token, expected) {
         return Err(Error::ForeignForm);
     }
     Ok(Request::from_parts(parts, Body::from(bytes)))
+}
+
+/// Why a form could not be read.
+fn why_unread(error: &axum::Error) -> Error {
+    let first: &dyn StdError = error;
+    let mut causes = iter::successors(Some(first), |&error| error.source());
+    if causes.any(<dyn StdError>::is::<TimeoutError>) {
+        Error::TooSlow
+    } else {
+        Error::TooLarge
+    }
 }
 
 /// Whether a form comes from our own pages and shows the token it was given.

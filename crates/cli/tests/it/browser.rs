@@ -1,25 +1,37 @@
 //! What a person's browser does, without the browser: cookies, redirects, forms.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::cookie::{CookieStore, Jar};
 use serde_json::Value;
 
 pub struct Browser {
     client: reqwest::Client,
+    jar: Arc<Jar>,
     base: String,
 }
 
 impl Browser {
     pub fn open(base: &str) -> Self {
+        let jar = Arc::new(Jar::default());
         let client = hubspot::http_client()
-            .cookie_store(true)
+            .cookie_provider(Arc::clone(&jar))
             .redirect(reqwest::redirect::Policy::limited(10))
             .build()
             .unwrap();
         Self {
             client,
+            jar,
             base: base.to_owned(),
         }
+    }
+
+    /// The `Cookie` header of its requests, for who asks in its name.
+    pub fn cookie(&self) -> String {
+        let cookies = self.jar.cookies(&self.base.parse().unwrap());
+        let cookies = cookies.expect("somebody is signed in");
+        cookies.to_str().unwrap().to_owned()
     }
 
     pub async fn wait_until_served(&self) {
@@ -91,27 +103,30 @@ impl Browser {
         body
     }
 
-    /// Fills in a form and sends it, with the page's own CSRF token.
-    pub async fn fill(&self, page: &str, path: &str, fields: &[(&str, &str)]) -> (u16, Value) {
-        let html = self
-            .client
-            .get(format!("{}{page}", self.base))
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap();
+    pub async fn html(&self, page: &str) -> String {
+        let asked = self.client.get(format!("{}{page}", self.base));
+        let answer = asked.send().await.unwrap();
+        answer.text().await.unwrap()
+    }
+
+    /// The token that a page's forms carry.
+    pub async fn csrf_token(&self, page: &str) -> String {
+        let html = self.html(page).await;
         let token = html
             .split("name=\"csrf_token\" value=\"")
             .nth(1)
             .expect("a form with a CSRF token");
-        let token = token.split('"').next().unwrap();
+        token.split('"').next().unwrap().to_owned()
+    }
+
+    /// Fills in a form and sends it, with the page's own CSRF token.
+    pub async fn fill(&self, page: &str, path: &str, fields: &[(&str, &str)]) -> (u16, Value) {
+        let token = self.csrf_token(page).await;
         let answer = self
             .client
             .post(format!("{}{path}", self.base))
             .header("accept", "application/json")
-            .form(&[fields, &[("csrf_token", token)]].concat())
+            .form(&[fields, &[("csrf_token", &token)]].concat())
             .send()
             .await
             .unwrap();

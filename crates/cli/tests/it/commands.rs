@@ -22,6 +22,8 @@ async fn a_missing_or_malformed_variable_is_named_in_one_line() {
         ("RETENTION_DAYS", Some("0")),
         ("RETENTION_DAYS", Some("for ever")),
         ("HUBSPOT_RATE_PER_10S", Some("0")),
+        ("SHUTDOWN_DELAY", Some("11s")),
+        ("SHUTDOWN_DELAY", Some("a while")),
     ] {
         let mut command = stage.command(&["serve"]);
         match value {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod aftermath;
 mod browser;
 mod canary;
 mod chaos;
@@ -10,8 +11,10 @@ mod commands;
 mod crash_points;
 mod crashes;
 mod events;
+mod fleet;
 mod hubspot_app;
 mod image;
+mod line;
 mod logging;
 mod metrics;
 mod notices;

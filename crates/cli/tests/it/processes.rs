@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sandbox::{Control, DEMO_HUB_ID, Sandbox, WorldSpec};
 use serde_json::Value;
@@ -14,6 +14,8 @@ use crate::browser::Browser;
 
 /// Long enough for a busy machine; nothing is judged by it.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// So long after SIGTERM a process has ended, whatever it is at (docs/deployment.md, "Stopping").
+const STOP_BOUND: Duration = Duration::from_secs(20);
 /// The operator's key.
 pub const ENCRYPTION_KEYS: &str = "test:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
@@ -35,6 +37,16 @@ impl Process {
     pub fn terminate(mut self) -> Option<i32> {
         signal(self.id(), "TERM");
         self.0.wait().unwrap().code()
+    }
+
+    /// The same for who has more to do until it has ended.
+    pub fn stop(self) -> Stopping {
+        let told = Instant::now();
+        self.signal("TERM");
+        Stopping {
+            process: self,
+            told,
+        }
     }
 
     pub fn signal(&self, name: &str) {
@@ -74,6 +86,32 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// A process that was told to stop.
+pub struct Stopping {
+    process: Process,
+    told: Instant,
+}
+
+impl Stopping {
+    /// Waits for its end, which is in order and in time; how long it took.
+    pub async fn ended(self) -> Duration {
+        let status = self.process.wait().await;
+        let took = self.told.elapsed();
+        assert_eq!(status.code(), Some(0), "{status}");
+        assert!(took <= STOP_BOUND, "it ended {took:?} after SIGTERM");
+        took
+    }
+}
+
+/// Waits until something holds.
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !holds().await {
+        assert!(started.elapsed() < PATIENCE, "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -238,9 +276,17 @@ impl Stage {
 
     /// The same on a database that is there already.
     pub async fn on(scratch: ScratchDatabase, world: WorldSpec) -> Self {
+        let mut stage = Self::without_web(scratch, world).await;
+        stage.web = Some(stage.spawn(&["serve"]));
+        stage.browser.wait_until_served().await;
+        stage
+    }
+
+    /// Everything but the web process: the test starts its own.
+    pub async fn without_web(scratch: ScratchDatabase, world: WorldSpec) -> Self {
         let sandbox = sandbox::start(sandbox::Config::new(world)).await.unwrap();
         let port = free_port();
-        let mut stage = Self {
+        Self {
             scratch,
             redis: Redis::start(),
             browser: Browser::open(&public_url(port)),
@@ -248,14 +294,16 @@ impl Stage {
             port,
             patience: PATIENCE,
             web: None,
-        };
-        stage.web = Some(stage.spawn(&["serve"]));
-        stage.browser.wait_until_served().await;
-        stage
+        }
     }
 
     pub fn control(&self) -> Control {
         self.sandbox.control()
+    }
+
+    /// Where people and HubSpot find web.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Where web is.

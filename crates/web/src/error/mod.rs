@@ -33,6 +33,8 @@ pub enum Error {
     TooManyStreams,
     /// The form is larger than a form is.
     TooLarge,
+    /// The form did not arrive in the time that one has.
+    TooSlow,
     /// The address is longer than an address is.
     AddressTooLong,
     /// A delivery holds more events than HubSpot sends at a time.
@@ -201,6 +203,13 @@ impl Error {
                 "That is too much",
                 "What was sent is larger than any form here. Nothing was changed.",
             ),
+            Self::TooSlow => Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "too_slow",
+                "This took too long to arrive",
+                "Not all of the form came in time. Nothing was changed.",
+            )
+            .remedied_by(&["Try again in a moment."]),
             Self::AddressTooLong => Problem::new(
                 StatusCode::URI_TOO_LONG,
                 "address_too_long",

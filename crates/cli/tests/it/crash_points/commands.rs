@@ -3,7 +3,8 @@
 use app::crash::Point;
 use sandbox::DEMO_HUB_ID;
 
-use super::dying::{self, acts, kill, kill_workers, scope, the_trail_is_whole};
+use super::dying::{self, kill, kill_workers};
+use crate::aftermath::{acts, scope, the_trail_is_whole};
 use crate::processes::{ENCRYPTION_KEYS, Stage};
 
 const GIFTS: usize = 60;

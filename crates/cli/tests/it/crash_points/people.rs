@@ -7,7 +7,8 @@ use sandbox::DEMO_HUB_ID;
 use serde_json::Value;
 use url::Url;
 
-use super::dying::{self, judge, kill_workers, scope};
+use super::dying::{self, kill_workers};
+use crate::aftermath::{acts, judge, runs, scope, the_trail_is_whole};
 use crate::notices::{wait_for, webhook};
 use crate::processes::Stage;
 
@@ -63,7 +64,7 @@ pub async fn are_followed(point: Point) {
     let _worker = stage.worker();
     followed(&stage).await;
     judge(&stage).await;
-    let links = dying::runs(&stage, "link").await;
+    let links = runs(&stage, "link").await;
     assert!(
         links.iter().all(|(state, _)| state == "succeeded"),
         "{links:?}"
@@ -85,7 +86,7 @@ pub async fn are_kept(point: Point) {
     dying::output(stage.command(&sync));
     followed(&stage).await;
     judge(&stage).await;
-    let links = dying::runs(&stage, "link").await;
+    let links = runs(&stage, "link").await;
     assert_eq!(links[0].0, "dead", "{links:?}");
 }
 
@@ -119,7 +120,7 @@ pub async fn are_erased(point: Point) {
     let _worker = stage.worker();
     followed(&stage).await;
     assert_eq!(forgotten.len(), people);
-    assert_eq!(dying::acts(&stage, "recipient.erase").await, people);
+    assert_eq!(acts(&stage, "recipient.erase").await, people);
 
     let theirs = |gift: &&Value| {
         let contact = gift["contact_id"].as_u64();
@@ -169,7 +170,7 @@ pub async fn are_erased(point: Point) {
         (verdict.missing_link_count, verdict.wrong_link_count),
         (0, 0)
     );
-    dying::the_trail_is_whole(&stage);
+    the_trail_is_whole(&stage);
 }
 
 /// A portal with one notice that is due, and no worker: the bodies that the receiver takes.

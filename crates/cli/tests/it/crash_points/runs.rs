@@ -4,7 +4,8 @@ use app::crash::Point;
 use domain::run::STARTS_WITHOUT_PROGRESS;
 use sandbox::{Action, DEMO_HUB_ID, Fault};
 
-use super::dying::{self, judge, kill_workers};
+use super::dying::{self, kill_workers};
+use crate::aftermath::{self, judge, sent_again};
 use crate::processes::Stage;
 
 /// Three pages of Thnks, so that each death can come behind another one.
@@ -27,7 +28,7 @@ async fn is_finished(stage: &Stage, point: Point) {
     let _worker = stage.worker();
     judge(stage).await;
     assert_eq!(
-        dying::runs(stage, "backfill").await,
+        aftermath::runs(stage, "backfill").await,
         [("succeeded".to_owned(), None)]
     );
     match point {
@@ -35,10 +36,10 @@ async fn is_finished(stage: &Stage, point: Point) {
             dying::little_was_sent_again(stage, point);
         }
         // Each batch was sent until its worker gave up waiting for an answer.
-        Point::RecordsUnanswered => assert!(dying::sent_again(stage) > 0),
+        Point::RecordsUnanswered => assert!(sent_again(stage) > 0),
         // Batches that were under way beside the one that was noted.
         Point::RecordsNoted => dying::little_was_sent_again(stage, point),
-        _ => assert_eq!(dying::sent_again(stage), 0),
+        _ => assert_eq!(sent_again(stage), 0),
     }
 }
 
@@ -90,7 +91,7 @@ pub async fn is_given_up(point: Point) {
     kill_workers(&stage, point, async |_| {}).await;
     let _worker = stage.worker();
     given_up_and_asked_for_again(&stage).await;
-    assert_eq!(dying::sent_again(&stage), 0);
+    assert_eq!(sent_again(&stage), 0);
     let calls = stage.control().counters(Some(DEMO_HUB_ID)).by_kind;
     assert_eq!(calls["schemas.create"], 1, "{calls:?}");
 }
@@ -104,14 +105,17 @@ pub async fn given_up_and_asked_for_again(stage: &Stage) {
         .await;
     let reason = format!("gave up after {STARTS_WITHOUT_PROGRESS} starts without progress");
     let given_up = ("dead".to_owned(), Some(reason));
-    let so_far = dying::runs(stage, "backfill").await;
+    let so_far = aftermath::runs(stage, "backfill").await;
     assert_eq!(so_far, std::slice::from_ref(&given_up));
     let hub_id = DEMO_HUB_ID.to_string();
     let again = ["run", "start", "--portal", &hub_id, "--kind", "backfill"];
     dying::output(stage.command(&again));
     judge(stage).await;
     let succeeded = ("succeeded".to_owned(), None);
-    assert_eq!(dying::runs(stage, "backfill").await, [given_up, succeeded]);
+    assert_eq!(
+        aftermath::runs(stage, "backfill").await,
+        [given_up, succeeded]
+    );
 }
 
 /// A stride of links is all that a small backfill has: orphans that are looked at again bring the next ones.
@@ -128,7 +132,7 @@ pub async fn links_again(point: Point) {
     })
     .await;
     is_finished(&stage, point).await;
-    let runs = dying::runs(&stage, "reassociate").await;
+    let runs = aftermath::runs(&stage, "reassociate").await;
     assert!(
         runs.iter().all(|(state, _)| state == "succeeded"),
         "{runs:?}"
@@ -146,7 +150,7 @@ pub async fn ends(point: Point) {
     })
     .await;
     is_finished(&stage, point).await;
-    let syncs = dying::runs(&stage, "sync").await;
+    let syncs = aftermath::runs(&stage, "sync").await;
     assert_eq!(
         syncs,
         vec![("succeeded".to_owned(), None); dying::DEATHS - 1]

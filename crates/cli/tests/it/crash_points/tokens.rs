@@ -3,8 +3,9 @@
 use app::crash::Point;
 use sandbox::DEMO_HUB_ID;
 
-use super::dying::{self, judge, kill_workers};
+use super::dying::{self, kill_workers};
 use super::runs::given_up_and_asked_for_again;
+use crate::aftermath::{acts, judge, scope};
 use crate::processes::{Process, Stage};
 
 const GIFTS: usize = 60;
@@ -51,15 +52,15 @@ async fn a_rotated_token_that_was_lost_with_the_answer_ends_the_connection() {
     loop {
         // The dead one's leases lapse, and the second look at a refused token comes.
         dying::let_pass(&stage).await;
-        let portals = stage.scratch.rows("portals", dying::scope()).await;
+        let portals = stage.scratch.rows("portals", scope()).await;
         if !portals[0]["disconnected_at"].is_null() {
             break;
         }
         assert!(started.elapsed() < stage.patience, "{portals:?}");
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     }
-    assert_eq!(dying::acts(&stage, "portal.authorization_lost").await, 1);
-    let connections = stage.scratch.rows("connections", dying::scope()).await;
+    assert_eq!(acts(&stage, "portal.authorization_lost").await, 1);
+    let connections = stage.scratch.rows("connections", scope()).await;
     assert!(connections.is_empty());
     stage.install().await;
     judge(&stage).await;
