@@ -142,6 +142,22 @@ impl Plan {
         }
     }
 
+    /// One portal with so many gifts that its backfill outlasts `kills` of its workers, and no other fault.
+    pub fn of_kills(seed: u64, kills: usize) -> Self {
+        let slow = Fault {
+            times: u64::MAX,
+            ..Fault::once("objects.batch_upsert", Action::Delay { millis: 700 })
+        };
+        Self {
+            seed,
+            gifts: vec![2_000 * (kills + 1)],
+            workers: 2,
+            rate: 100,
+            throughout: vec![slow],
+            events: Vec::new(),
+        }
+    }
+
     /// The acts of one kind, in order.
     pub fn lane(&self, takes: fn(&Act) -> bool) -> Vec<Event> {
         let taken = self.events.iter().filter(|event| takes(&event.act));

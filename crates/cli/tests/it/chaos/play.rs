@@ -325,7 +325,7 @@ async fn look(
 }
 
 /// How soon a portal's run goes on whose worker was killed; `None` when the dead one had no lease on it.
-async fn recovery(
+pub async fn recovery(
     database: impl Fn() -> Addresses + Sync,
     scope: PortalScope,
     killed: Instant,
@@ -334,8 +334,8 @@ async fn recovery(
     tokio::time::sleep(Duration::from_millis(200)).await;
     let before = look(&database, scope, None).await?;
     let run_id = before.run_id.clone()?;
-    // The living renew every 5 s: a lease that is older than that is a sleeper's, or the database was away.
-    if before.left_secs < store::runs::LEASE_SECS - 6.5 {
+    // The living renew every 2.5 s: a lease that is older than that is a sleeper's, or the database was away.
+    if before.left_secs < store::runs::LEASE_SECS - 4.0 {
         return None;
     }
     while killed.elapsed() < WATCH {
