@@ -17,5 +17,6 @@ mod metrics;
 mod notices;
 mod processes;
 mod redis;
+mod restore;
 mod secrets;
 mod traces;

@@ -241,9 +241,14 @@ impl Stage {
             patience: PATIENCE,
             web: None,
         };
-        stage.web = Some(stage.spawn(&["serve"]));
-        stage.browser.wait_until_served().await;
+        stage.serve().await;
         stage
+    }
+
+    /// Starts web, and waits until it answers.
+    pub async fn serve(&mut self) {
+        self.web = Some(self.spawn(&["serve"]));
+        self.browser.wait_until_served().await;
     }
 
     pub fn control(&self) -> Control {

@@ -8,7 +8,7 @@ mod judge;
 mod judge_tests;
 mod plan;
 mod play;
-mod servers;
+pub mod servers;
 mod site;
 mod wire;
 
