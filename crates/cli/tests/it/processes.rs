@@ -147,7 +147,7 @@ pub struct Redis {
 }
 
 impl Redis {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let mut redis = Self {
             folder: tempfile::Builder::new()
                 .prefix("redis")
