@@ -3,6 +3,8 @@
 
 mod cluster;
 mod compose;
+mod pod;
+mod selectors;
 mod starting;
 mod variables;
 
