@@ -5,6 +5,7 @@
 //! is the portal's own, random, and sealed; without it the hashes say nothing.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use chrono::{DateTime, Utc};
@@ -25,6 +26,8 @@ use crate::{App, Error, keys, tokens};
 const BATCH: i64 = 20;
 /// How often what was found leads to more: from addresses to numbers and back.
 const ROUNDS: usize = 3;
+/// Between two attempts while a worker is committing, which takes milliseconds.
+const WHILE_COMMITTING: Duration = Duration::from_millis(100);
 /// What stands in place of words that were erased.
 const ERASED: &str = "(erased)";
 
@@ -37,8 +40,8 @@ pub async fn run_due(app: &App) -> Result<usize, Error> {
     let mut erased = 0;
     for (scope, contact, seq) in &due {
         // One portal's trouble must not keep the others waiting: the next look tries again.
-        match erase(app, *scope, *contact, *seq).await {
-            Ok(done) => erased += usize::from(done),
+        match erase(app, *scope, *contact, Told::ByHubSpot { seq: *seq }).await {
+            Ok(done) => erased += usize::from(done.is_some()),
             Err(error) => {
                 tracing::error!(portal.id = %scope.hub_id(), %error, "a recipient could not be erased");
             }
@@ -47,14 +50,50 @@ pub async fn run_due(app: &App) -> Result<usize, Error> {
     Ok(erased)
 }
 
-/// Erases one contact in one transaction; `false` while a worker is committing. When any gift went to the person, it takes
-/// the portal from whoever works on it: what a slice holds in memory may quote the person, and is not stored any more. What is read from Thnks afterwards
-/// meets the tombstone.
-async fn erase(app: &App, scope: PortalScope, contact: RecordId, seq: i64) -> Result<bool, Error> {
+/// Erases a contact of which HubSpot told before, and will not tell again: after a restore of a backup from before. How many
+/// gifts went to the person, as far as the ledger knows; `None` when there is no such portal.
+pub async fn again(
+    app: &App,
+    scope: PortalScope,
+    contact: RecordId,
+) -> Result<Option<usize>, Error> {
+    let mut tx = app.db.begin(scope).await?;
+    let known = store::portals::find(&mut tx, scope).await?;
+    drop(tx);
+    if known.is_none() {
+        return Ok(None);
+    }
+    loop {
+        let erased = erase(app, scope, contact, Told::ByOperator).await?;
+        if erased.is_some() {
+            return Ok(erased);
+        }
+        tokio::time::sleep(WHILE_COMMITTING).await;
+    }
+}
+
+/// Who says that a contact asked to be forgotten.
+#[derive(Clone, Copy)]
+enum Told {
+    /// HubSpot, by the event of this number.
+    ByHubSpot { seq: i64 },
+    /// The operator, who found it in the log.
+    ByOperator,
+}
+
+/// Erases one contact in one transaction and tells how many gifts went to the person; `None` while a worker is committing. When
+/// any did, it takes the portal from whoever works on it: what a slice holds in memory may quote the person, and is not stored
+/// any more. What is read from Thnks afterwards meets the tombstone.
+async fn erase(
+    app: &App,
+    scope: PortalScope,
+    contact: RecordId,
+    told: Told,
+) -> Result<Option<usize>, Error> {
     let now = app.now();
     let mut tx = app.db.begin(scope).await?;
     if !store::runs::try_lock(&mut tx, scope).await? {
-        return Ok(false);
+        return Ok(None);
     }
     // Contacts that became part of this one, which the ledger has not heard of.
     let mut contacts = store::hubspot_events::list_merged_into(&mut tx, scope, contact).await?;
@@ -92,9 +131,15 @@ async fn erase(app: &App, scope: PortalScope, contact: RecordId, seq: i64) -> Re
     let rejected = erasure::wipe_rejected(&mut tx, scope, &words).await?;
     wipe_runs(&mut tx, scope, &words).await?;
     erasure::delete_remedies(&mut tx, scope, &contacts, &identifiers).await?;
-    store::hubspot_events::delete(&mut tx, scope, &[seq]).await?;
+    let by = match told {
+        Told::ByHubSpot { seq } => {
+            store::hubspot_events::delete(&mut tx, scope, &[seq]).await?;
+            "hubspot"
+        }
+        Told::ByOperator => "operator",
+    };
     let detail = json!({"transactions": wiped.len(), "rows": rejected});
-    store::audit::insert(&mut tx, scope, "hubspot", "recipient.erase", &detail, now).await?;
+    store::audit::insert(&mut tx, scope, by, "recipient.erase", &detail, now).await?;
     // HubSpot's own records hold the same values: written anew at once, or with the first run after a rest.
     if let Some(portal) = store::portals::find(&mut tx, scope).await?
         && matches!(
@@ -105,10 +150,13 @@ async fn erase(app: &App, scope: PortalScope, contact: RecordId, seq: i64) -> Re
     {
         store::runs::request(&mut tx, scope, RunKind::Link, "hubspot", now).await?;
     }
+    // The only place from which it can be told again after a restore: HubSpot tells once, and a tombstone names nobody. Before
+    // the commit, since whoever dies after it says nothing any more.
+    tracing::info!(portal.id = %scope.hub_id(), contact.id = contact.0, rows = wiped.len(), "a recipient is erased");
     crash::at(Point::RecipientErasing);
     tx.commit().await.map_err(store::Error::from)?;
     crash::at(Point::RecipientErased);
-    Ok(true)
+    Ok(Some(wiped.len()))
 }
 
 /// The row without its recipient, and what its trace says from now on.

@@ -3,6 +3,7 @@
 mod audit;
 mod config;
 mod demo;
+mod erase;
 mod healthcheck;
 mod keys;
 mod logging;
@@ -17,7 +18,7 @@ mod wiring;
 use std::process::ExitCode;
 
 use clap::{ArgGroup, Parser, Subcommand};
-use domain::HubId;
+use domain::{HubId, RecordId};
 
 /// Pages are many small strings: with the system's allocator a quarter of web's time goes there.
 #[global_allocator]
@@ -65,6 +66,15 @@ enum Command {
     /// Whoever may sign in to the console
     #[command(subcommand)]
     Operator(operator::Command),
+    /// Erase a person again, whom a backup from before has brought back: HubSpot tells of each once
+    Erase {
+        /// The portal
+        #[arg(long, value_name = "HUB_ID")]
+        portal: HubId,
+        /// The contact that asked for it, as the line `a recipient is erased` of the log names it
+        #[arg(long, value_name = "CONTACT_ID")]
+        contact: i64,
+    },
     /// The keys of `ENCRYPTION_KEYS`
     #[command(subcommand)]
     Keys(keys::Command),
@@ -109,6 +119,7 @@ async fn follow(command: Command) -> ExitCode {
         Command::Operator(command) => operator::run(command),
         Command::Audit(command) => audit::run(command).await,
         Command::Keys(command) => keys::run(command).await,
+        Command::Erase { portal, contact } => erase::run(portal, RecordId(contact)).await,
         Command::Disconnect { portal, .. } => match portal {
             Some(portal) => org::disconnect(portal).await,
             None => org::disconnect_all().await,

@@ -81,6 +81,12 @@ impl Browser {
         answer.json().await.ok()
     }
 
+    /// With which status a page is answered.
+    pub async fn status(&self, path: &str) -> u16 {
+        let asked = self.client.get(format!("{}{path}", self.base));
+        asked.send().await.unwrap().status().as_u16()
+    }
+
     pub async fn json(&self, path: &str) -> Value {
         let answer = self
             .client

@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 
 use crate::processes::{Process, Stage};
 
-type Line = Map<String, Value>;
+pub type Line = Map<String, Value>;
 
 /// A process whose lines go into a file, calls to HubSpot and Thnks included.
-fn started(command: &mut Command, path: &Path) -> Process {
+pub fn started(command: &mut Command, path: &Path) -> Process {
     let file = File::create(path).unwrap();
     let lines = command
         .env("LOG_FORMAT", "json")
@@ -24,7 +24,7 @@ fn started(command: &mut Command, path: &Path) -> Process {
 }
 
 /// The lines so far; every one is an object.
-fn lines(path: &Path) -> Vec<Line> {
+pub fn lines(path: &Path) -> Vec<Line> {
     let text = std::fs::read_to_string(path).unwrap();
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))

@@ -185,7 +185,7 @@ pub struct Redis {
 }
 
 impl Redis {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let mut redis = Self {
             folder: tempfile::Builder::new()
                 .prefix("redis")
@@ -277,8 +277,7 @@ impl Stage {
     /// The same on a database that is there already.
     pub async fn on(scratch: ScratchDatabase, world: WorldSpec) -> Self {
         let mut stage = Self::without_web(scratch, world).await;
-        stage.web = Some(stage.spawn(&["serve"]));
-        stage.browser.wait_until_served().await;
+        stage.serve().await;
         stage
     }
 
@@ -295,6 +294,12 @@ impl Stage {
             patience: PATIENCE,
             web: None,
         }
+    }
+
+    /// Starts web, and waits until it answers.
+    pub async fn serve(&mut self) {
+        self.web = Some(self.spawn(&["serve"]));
+        self.browser.wait_until_served().await;
     }
 
     pub fn control(&self) -> Control {

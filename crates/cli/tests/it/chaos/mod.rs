@@ -9,7 +9,7 @@ mod judge_tests;
 mod kills;
 mod plan;
 mod play;
-mod servers;
+pub mod servers;
 mod site;
 mod wire;
 
@@ -87,6 +87,10 @@ async fn a_run_goes_on_whose_workers_are_killed_again_and_again() {
 }
 
 /// Plays plans, and so many deaths of workers in each; how soon runs went on. Fails when a promise was broken.
+#[expect(
+    clippy::print_stdout,
+    reason = "script/chaos shows how each schedule ended"
+)]
 async fn play_all(plans: Vec<(Plan, usize)>) -> Vec<Duration> {
     let at_once = usize::try_from(number("CHAOS_AT_ONCE", AT_ONCE)).unwrap();
     let is_alone = plans.len() == 1;

@@ -1,4 +1,4 @@
-//! A PostgreSQL and a Redis for one schedule, by `script/services`: they may crash and come back.
+//! A PostgreSQL and a Redis for one schedule, by `script/services`: they may crash and come back, or be lost.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ pub struct Servers {
 pub struct Addresses {
     pub database: Url,
     pub owner: Url,
+    pub backup: Url,
     pub redis: Url,
 }
 
@@ -33,6 +34,7 @@ impl Addresses {
         Self {
             database: variable("DATABASE_URL"),
             owner: variable("MIGRATION_DATABASE_URL"),
+            backup: variable("BACKUP_DATABASE_URL"),
             redis: variable("REDIS_URL"),
         }
     }
@@ -72,6 +74,15 @@ fn script() -> PathBuf {
 impl Servers {
     /// Starts both and migrates the database.
     pub async fn start() -> (Self, Addresses) {
+        let (servers, addresses) = Self::start_empty().await;
+        store::migrate(addresses.owner.as_str(), "app")
+            .await
+            .unwrap();
+        (servers, addresses)
+    }
+
+    /// Starts both; the database has its roles and nothing else.
+    pub async fn start_empty() -> (Self, Addresses) {
         let folder = tempfile::Builder::new()
             .prefix("thnks-chaos")
             .tempdir_in("/tmp")
@@ -79,9 +90,6 @@ impl Servers {
         let servers = Self { folder };
         let pid = std::process::id().to_string();
         let addresses = servers.bring_up(&["--for", &pid]).await;
-        store::migrate(addresses.owner.as_str(), "app")
-            .await
-            .unwrap();
         (servers, addresses)
     }
 

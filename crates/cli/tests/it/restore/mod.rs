@@ -1,0 +1,262 @@
+//! Backup and restore as docs/deployment.md tells it, with its own scripts and PostgreSQL's own programs: the database is lost with all
+//! that came after the backup, and what HubSpot and Thnks know makes it whole (fault R11).
+
+mod operator;
+
+use domain::HubId;
+use sandbox::control::{Change, Contact, Sent};
+use sandbox::{DEMO_HUB_ID, DEMO_ORGANIZATION_ID, Verdict, WorldSpec};
+use serde_json::Value;
+use store::PortalScope;
+use store::testing::ScratchDatabase;
+
+use self::operator::{Operator, script};
+use crate::chaos::servers::Servers;
+use crate::logging::lines;
+use crate::processes::Stage;
+
+/// Is erased after the backup.
+const NEIGHBOUR: i64 = DEMO_HUB_ID + 1;
+/// Installs after the backup.
+const NEWCOMER: i64 = DEMO_HUB_ID + 2;
+
+fn zoe() -> Sent {
+    Sent {
+        email: Some("zoe.quill@client.example".into()),
+        name: Some("Zoe Quill".into()),
+        ..Sent::default()
+    }
+}
+
+/// HubSpot has every gift once, linked as it should be, with everything that Thnks tells but of the gift to who was erased.
+fn assert_is_whole(verdict: &Verdict, erased: &str) {
+    assert_eq!(verdict.records, verdict.transactions, "{verdict:#?}");
+    for faults in [
+        verdict.missing_count,
+        verdict.doubled_count,
+        verdict.unknown_count,
+        verdict.missing_link_count,
+        verdict.wrong_link_count,
+    ] {
+        assert_eq!(faults, 0, "{verdict:#?}");
+    }
+    assert!(is_forgotten(verdict, erased), "{verdict:#?}");
+}
+
+/// Of this gift alone HubSpot says less than Thnks, and nothing of the recipient.
+fn is_forgotten(verdict: &Verdict, gift: &str) -> bool {
+    let wrong = &verdict.wrong_values;
+    let is_blank = |name: &str| {
+        wrong
+            .iter()
+            .any(|wrong| wrong.property == name && wrong.actual.is_empty())
+    };
+    is_blank("recipient_name")
+        && is_blank("recipient_email")
+        && wrong.iter().all(|wrong| wrong.id == gift)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_database_comes_back_from_a_backup_and_hubspot_has_everything_once() {
+    let (servers, addresses) = Servers::start().await;
+    let world = WorldSpec::small(sandbox::machine_clock()(), 120);
+    let mut operator = Operator {
+        stage: Stage::on(addresses.scratch(), world).await,
+        folder: tempfile::tempdir().unwrap(),
+    };
+    let control = operator.control();
+    let events = format!("{}/webhooks/hubspot", operator.stage.public_url());
+    control.set_webhook_target(Some(events.parse().unwrap()));
+    let contact = Contact {
+        email: zoe().email,
+        ..Contact::default()
+    };
+    let contact = control.add_contact(DEMO_HUB_ID, &contact).unwrap();
+    let to_zoe = control.send_gift(DEMO_ORGANIZATION_ID, zoe()).unwrap();
+    let worker = operator.worker("before");
+    operator.stage.install().await;
+    operator.stage.wait_for_the_end().await;
+    operator.adds(NEIGHBOUR, 10);
+    operator.installs(NEIGHBOUR).await;
+
+    // The backup.
+    let ends = operator.notes_ends();
+    assert_eq!(ends.len(), 2, "{ends:?}");
+    let (ledger, keys) = (operator.file("ledger"), operator.file("keys"));
+    let (done, words) = script("backup", addresses.backup.as_str(), [&ledger, &keys]);
+    assert!(done, "{words}");
+
+    // What it does not know: new gifts, a status, somebody who is forgotten, a portal that is erased and one that installs.
+    for _ in 0..3 {
+        control
+            .send_gift(DEMO_ORGANIZATION_ID, Sent::default())
+            .unwrap();
+    }
+    let change = Change {
+        id: None,
+        count: 2,
+        status: None,
+        at: None,
+    };
+    control.advance(DEMO_ORGANIZATION_ID, &change).unwrap();
+    operator.syncs();
+    control
+        .delete_record(DEMO_HUB_ID, "contacts", contact, true)
+        .unwrap();
+    operator
+        .until("the erasure", async || {
+            is_forgotten(&operator.verdict(), &to_zoe)
+        })
+        .await;
+    operator.does(&["disconnect", "--portal", &NEIGHBOUR.to_string()]);
+    let long_ago = "UPDATE sync_schedule SET disconnected_at = disconnected_at - interval '40 days' WHERE disconnected_at IS NOT NULL";
+    operator.stage.scratch.try_as_owner(long_ago).await.unwrap();
+    // A worker looks for what is to be erased when it starts, and once a minute.
+    assert_eq!(worker.terminate(), Some(0));
+    let worker = operator.worker("after");
+    let neighbour = PortalScope::from_operator(HubId(NEIGHBOUR));
+    operator
+        .until("the neighbour's erasure", async || {
+            let scratch = &operator.stage.scratch;
+            let keys = scratch.rows("portal_keys", neighbour).await;
+            keys.is_empty() && scratch.rows("transactions", neighbour).await.is_empty()
+        })
+        .await;
+    operator.adds(NEWCOMER, 10);
+    operator.installs(NEWCOMER).await;
+    let later_ledger = operator.file("later ledger");
+    let (done, words) = script("backup", addresses.backup.as_str(), [&later_ledger, &keys]);
+    assert!(done, "{words}");
+    let (whole, words) = operator.finds(&ends);
+    assert!(whole, "{words}");
+    let later_ends = operator.notes_ends();
+    let records = operator.records();
+
+    // Everything is lost, and the later ledger with it.
+    operator.stage.web.take().unwrap().kill();
+    worker.kill();
+    drop(servers);
+    operator.stage.redis.restart();
+    let (_servers, addresses) = Servers::start_empty().await;
+    operator.stage.scratch = addresses.scratch();
+    let calls = control.log(Some(DEMO_HUB_ID), None, 0, usize::MAX);
+    let calls = calls.last().map_or(0, |call| call.seq);
+
+    // The restore.
+    let (done, words) = script("restore", addresses.owner.as_str(), [&ledger, &keys]);
+    assert!(done && words.contains("not in it: 1."), "{words}");
+    operator.does(&["migrate"]);
+    let (well, words) = operator.types(&["keys", "check"]);
+    let shut: Vec<&str> = words
+        .lines()
+        .filter(|line| line.starts_with("does not open"))
+        .collect();
+    let of_neighbour =
+        format!("does not open: portal {NEIGHBOUR}: its key, and with it everything");
+    assert!(!well && shut == [of_neighbour], "{words}");
+    operator.does(&["keys", "give-up", "--portal", &NEIGHBOUR.to_string()]);
+    operator.does(&["keys", "check"]);
+    operator.does(&["audit", "verify"]);
+    let (whole, words) = operator.finds(&ends);
+    assert!(whole, "{words}");
+    // The gap shows.
+    let (whole, words) = operator.finds(&later_ends);
+    assert!(!whole && words.contains("BROKEN"), "{words}");
+    forget_again(&operator).await;
+
+    // The start. Nobody is signed in by a backup.
+    control.expire_tokens(DEMO_HUB_ID).unwrap();
+    operator.stage.serve().await;
+    let page = format!("/portals/{DEMO_HUB_ID}/status.json");
+    assert_eq!(operator.stage.browser.try_json(&page).await, None);
+    let _worker = operator.worker("restored");
+    operator.syncs();
+    let refreshed = control.log(Some(DEMO_HUB_ID), None, calls, usize::MAX);
+    assert!(
+        refreshed
+            .iter()
+            .any(|call| call.kind.starts_with("oauth.") && call.token_generation.is_some()),
+        "no token was refreshed: {refreshed:#?}"
+    );
+    let login = format!("{}/login", operator.stage.public_url());
+    operator.stage.browser.install(&login, DEMO_HUB_ID).await;
+    let status = operator
+        .stage
+        .wait("the rest", |status| {
+            status["state"] == "active" && status["current_run"].is_null()
+        })
+        .await;
+    let verdict = operator.verdict();
+    assert_is_whole(&verdict, &to_zoe);
+    assert_eq!(status["transactions"], verdict.transactions);
+    assert_eq!(status["synced"], verdict.records);
+    assert_eq!(operator.records(), records, "records were made anew");
+    // Who installed after the backup does so again; HubSpot has their records still.
+    operator.installs(NEWCOMER).await;
+    // A gift that was not read before the loss, to who was forgotten.
+    let late = control.send_gift(DEMO_ORGANIZATION_ID, zoe()).unwrap();
+    operator.syncs();
+    let wrong = operator.verdict().wrong_values;
+    assert!(
+        wrong.iter().any(|value| value.id == late
+            && value.property == "recipient_name"
+            && value.actual.is_empty()),
+        "{wrong:#?}"
+    );
+    assert!(!knows_zoe(&operator.stage.scratch).await);
+}
+
+/// Whether any column of any table holds her name or her address.
+async fn knows_zoe(scratch: &ScratchDatabase) -> bool {
+    let columns = scratch.dump().await.into_values();
+    let mut columns = columns.map(|column| column.to_lowercase());
+    columns.any(|column| column.contains("zoe quill") || column.contains("zoe.quill"))
+}
+
+/// Erases everybody again of whom the log tells.
+async fn forget_again(operator: &Operator) {
+    let told: Vec<Value> = ["before", "after"]
+        .iter()
+        .flat_map(|log| lines(&operator.file(log)))
+        .filter(|line| line["message"] == "a recipient is erased")
+        .map(Value::Object)
+        .collect();
+    assert_eq!(told.len(), 1, "{told:#?}");
+    // The backup has brought them back.
+    assert!(knows_zoe(&operator.stage.scratch).await);
+    for line in told {
+        let portal = line["portal.id"].as_str().unwrap();
+        let contact = line["contact.id"].to_string();
+        let words = operator.does(&["erase", "--portal", portal, "--contact", &contact]);
+        assert!(words.starts_with("1 gifts"), "{words}");
+    }
+    assert!(!knows_zoe(&operator.stage.scratch).await);
+    let (known, words) = operator.types(&["erase", "--portal", "1", "--contact", "1"]);
+    assert!(!known && words.contains("no portal 1"), "{words}");
+}
+
+#[tokio::test]
+async fn what_would_be_no_backup_and_a_restore_onto_something_are_refused() {
+    let scratch = ScratchDatabase::create().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, keys) = (folder.path().join("ledger"), folder.path().join("keys"));
+    // The owner sees one portal at a time.
+    let (done, words) = script("backup", &scratch.owner_url, [&ledger, &keys]);
+    assert!(!done && words.contains("BYPASSRLS"), "{words}");
+    assert_eq!(
+        folder.path().read_dir().unwrap().count(),
+        0,
+        "half a backup"
+    );
+
+    std::fs::write(&ledger, "of yesterday").unwrap();
+    let (done, words) = script("backup", &scratch.owner_url, [&ledger, &keys]);
+    assert!(!done && words.contains("is there already"), "{words}");
+    assert_eq!(std::fs::read_to_string(&ledger).unwrap(), "of yesterday");
+
+    let (done, words) = script("restore", &scratch.owner_url, [&ledger, &keys]);
+    assert!(!done && words.contains("keys cannot be read"), "{words}");
+    std::fs::write(&keys, "").unwrap();
+    let (done, words) = script("restore", &scratch.owner_url, [&ledger, &keys]);
+    assert!(!done && words.contains("is not empty"), "{words}");
+}
