@@ -173,6 +173,9 @@ pub async fn forget_lost(
     lost: &[RecordId],
     since: DateTime<Utc>,
 ) -> Result<Vec<TransactionId>, Error> {
+    if lost.is_empty() {
+        return Ok(Vec::new());
+    }
     let lost: Vec<i64> = lost.iter().map(|record| record.0).collect();
     let ids = sqlx::query_scalar!(
         "UPDATE transactions SET applied_hash = NULL, record_id = NULL, association_due = true,
@@ -273,6 +276,10 @@ pub async fn save_refused(
     refused: &[Refused],
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
+    // Nearly always: and a statement without rows still has the totals and the chain looked at.
+    if refused.is_empty() {
+        return Ok(());
+    }
     let ids: Vec<String> = refused.iter().map(|row| row.id.0.clone()).collect();
     let codes: Vec<String> = refused.iter().map(|row| row.code.clone()).collect();
     let fields: Vec<Option<String>> = refused.iter().map(|row| row.field.clone()).collect();
