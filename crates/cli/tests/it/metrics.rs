@@ -187,30 +187,33 @@ async fn figures_are_told_and_whatever_is_watched_is_among_them() {
 }
 
 #[test]
-fn each_alert_has_its_row_in_the_runbook() {
-    let (rules, runbook) = (
-        file("deploy/prometheus/alerts.yml"),
-        file("docs/runbook.md"),
-    );
-    let alerts: BTreeSet<&str> = rules
+fn each_alert_leads_to_its_section_of_the_runbook_and_is_played() {
+    let rules = file("deploy/prometheus/alerts.yml");
+    let played = file("deploy/prometheus/alerts.test.yml");
+    let runbook = file("docs/runbook.md");
+    let (_, sections) = runbook.split_once("\n## Alerts\n").unwrap();
+    let (sections, _) = sections.split_once("\n## ").unwrap();
+    let headings: BTreeSet<&str> = sections
         .lines()
-        .filter_map(|line| line.trim().strip_prefix("- alert: "))
+        .filter_map(|line| line.strip_prefix("### "))
         .collect();
-    let rows: BTreeSet<&str> = runbook
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `Thnks")?.split('`').next())
-        .collect();
-    let named: BTreeSet<&str> = alerts
-        .iter()
-        .filter_map(|alert| alert.strip_prefix("Thnks"))
-        .collect();
+    let mut alerts = BTreeSet::new();
+    for rule in rules.split("- alert: ").skip(1) {
+        let (alert, rule) = rule.split_once('\n').unwrap();
+        assert!(alert.starts_with("Thnks"), "{alert}");
+        assert!(alerts.insert(alert), "{alert} is there twice");
+        // Those who show Markdown make a heading's anchor of its small letters.
+        let url = rule
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("runbook_url: "))
+            .unwrap_or_else(|| panic!("{alert} leads nowhere"));
+        let path = format!("/docs/runbook.md#{}", alert.to_ascii_lowercase());
+        assert_eq!(url, format!("https://example.com/thnks-hubspot{path}"));
+        let fires = format!("alertname=\"{alert}\", alertstate=\"firing\"");
+        assert!(played.contains(&fires), "{alert} fires in no test of rules");
+    }
     assert!(!alerts.is_empty());
-    assert_eq!(
-        alerts.len(),
-        named.len(),
-        "an alert's name begins with Thnks"
-    );
-    assert_eq!(named, rows);
+    assert_eq!(alerts, headings, "alerts, and headings of the runbook");
 }
 
 #[test]
