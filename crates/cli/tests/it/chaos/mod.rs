@@ -10,7 +10,7 @@ mod plan;
 mod play;
 mod servers;
 mod site;
-mod wire;
+pub mod wire;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
