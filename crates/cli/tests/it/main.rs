@@ -15,6 +15,7 @@ mod image;
 mod logging;
 mod metrics;
 mod notices;
+mod operator;
 mod processes;
 mod redis;
 mod secrets;
