@@ -123,6 +123,11 @@ impl Operators {
         })
     }
 
+    /// Whether this is somebody's name.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.entries.iter().any(|entry| entry.name == name)
+    }
+
     /// Whether the session's operator is in the list, with the password it was opened with.
     pub(super) fn still_has(&self, session: &OperatorSession) -> bool {
         self.entries
