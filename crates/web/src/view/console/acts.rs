@@ -37,7 +37,7 @@ pub struct Row {
     pub who: String,
     /// The portal that it concerns: its page here, and its number.
     pub portal: Option<(String, i64)>,
-    /// Why.
+    /// Why, where that is asked.
     pub reason: String,
     /// When.
     pub at: Moment,
@@ -67,7 +67,7 @@ impl Row {
             is_refused: act.action == "console sign-in-refused",
             who: detail("operator").unwrap_or("Command line").to_owned(),
             portal: portal.map(|hub| (format!("/operator/portals/{hub}"), hub)),
-            reason: detail("reason").unwrap_or("–").to_owned(),
+            reason: detail("reason").unwrap_or_default().to_owned(),
             at: moment(act.at, now),
         }
     }
