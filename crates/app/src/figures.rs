@@ -3,6 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use domain::run::{RunKind, RunState};
 use telemetry::Installation;
 use telemetry::figures::{set_installation, set_outside, set_pool};
 use tokio::time::timeout;
@@ -13,6 +14,12 @@ use crate::{App, Error};
 pub const KEEP: Duration = Duration::from_secs(10);
 /// A database that answers later than this counts as one that does not: whoever asks waits ten seconds at most.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Tells that no run has ended in this process, which is going to work on some.
+pub fn begin_runs() {
+    let ended = [RunState::Succeeded, RunState::Failed].map(RunState::as_str);
+    telemetry::figures::begin_runs(RunKind::ALL.map(RunKind::as_str), &ended);
+}
 
 /// Reads the figures and tells them.
 pub async fn tell(app: &App) {

@@ -36,7 +36,7 @@ macro_rules! figures {
 figures! {
     // Of this process.
     BUILD = "thnks_build_info", Kind::Gauge, "1, with the version of this process";
-    LOG_LINES = "thnks_log_lines_total", Kind::Counter, "Log lines of a level that somebody should look at";
+    LOG_LINES = "thnks_log_lines_total", Kind::Counter, "Log lines of a level that somebody should look at, those that RUST_LOG hides included";
     HTTP_REQUEST = "thnks_http_request_seconds", Kind::Seconds(SHORT), "Requests, until the answer begins, by method, route and status";
     HTTP_CONNECTIONS = "thnks_http_connections", Kind::Gauge, "Open connections to the pages";
     HTTP_STREAMS = "thnks_http_streams", Kind::Gauge, "Open streams of events to browsers";

@@ -1,5 +1,7 @@
 //! Sets up log lines and traces at the start of a process. Lines go to standard error.
 
+use std::time::Duration;
+
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::format::JsonFields;
@@ -8,9 +10,12 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 use url::Url;
 
-use crate::counted::CountedLines;
 use crate::json::FlatJson;
-use crate::traces;
+use crate::{counted, traces};
+
+/// How long a process that ends waits for a collector that does not take its last spans. Runs and requests have had up to 16 s by
+/// then, of the 20 s in which a process ends.
+const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// Which lines there are, how they look, and where traces go.
 #[derive(Debug, Clone, Default)]
@@ -36,10 +41,10 @@ pub struct Error(#[from] opentelemetry_otlp::ExporterBuildError);
 pub struct Ending(Option<SdkTracerProvider>);
 
 impl Ending {
-    /// Sends the spans that wait. Blocks for some seconds where the collector does not answer.
+    /// Sends the spans that wait. Blocks for [`LAST_SPANS`] at most, where the collector does not answer.
     pub fn finish(self) {
         if let Some(provider) = self.0
-            && let Err(error) = provider.shutdown()
+            && let Err(error) = provider.shutdown_with_timeout(LAST_SPANS)
         {
             tracing::warn!(%error, "the last spans could not be sent");
         }
@@ -72,7 +77,8 @@ impl Lines {
         };
         let filter = EnvFilter::new(self.filter);
         registry()
-            .with(lines.and_then(CountedLines).with_filter(filter))
+            .with(lines.with_filter(filter))
+            .with(counted::layer())
             .with(traced)
             .init();
         Ok(Ending(provider))

@@ -58,7 +58,7 @@ pub fn run_in_work(kind: &'static str) -> Held {
     Held::new(Which::Run(kind))
 }
 
-/// A line of `error` or `warn` was written.
+/// Something of level `error` or `warn` was said, whether a line of it is shown or not.
 pub(crate) fn log_line(level: &'static str) {
     counter!(name::LOG_LINES, "level" => level).increment(1);
 }

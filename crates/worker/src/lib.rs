@@ -54,6 +54,7 @@ pub async fn run(
     config: Config,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
+    app::figures::begin_runs();
     let relay = tokio::spawn(relay::run(
         app.clone(),
         redis.clone(),

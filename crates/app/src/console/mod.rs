@@ -10,6 +10,7 @@ mod portal;
 mod reason;
 mod session;
 mod trace_url;
+mod trail;
 
 pub use acts::{Act, act};
 pub use hubspot::Used;
@@ -22,6 +23,7 @@ pub use session::{
     Operator, SignedIn, browser_token, end, find as find_session, form_token, sign_in,
 };
 pub use trace_url::{TraceUrl, TraceUrlError};
+pub use trail::{OperatorAct, Trail, load as trail};
 
 /// What the operator decides about the console; without it there is none.
 #[derive(Debug)]

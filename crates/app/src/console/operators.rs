@@ -53,10 +53,10 @@ impl std::fmt::Debug for Operators {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OperatorsError {
     /// Nobody could sign in.
-    #[error("it names nobody")]
+    #[error("it names nobody: take it away, or put in what `thnks-hubspot operator hash` prints")]
     Nobody,
     /// An entry has no colon.
-    #[error("entry {0} is not name:hash")]
+    #[error("entry {0} is not name:hash, as `thnks-hubspot operator hash` prints it")]
     NotAnEntry(usize),
     /// A name has other characters, or is too long.
     #[error(
@@ -70,7 +70,9 @@ pub enum OperatorsError {
     #[error("the hash of entry {0} is not one that `thnks-hubspot operator hash` prints")]
     BadHash(usize),
     /// A hash that is too cheap to try, or too dear.
-    #[error("the hash of entry {0} must be argon2id with 19456 to 262144 KiB and 2 to 16 rounds")]
+    #[error(
+        "the hash of entry {0} must be argon2id with 19456 to 262144 KiB and 2 to 16 rounds: make it with `thnks-hubspot operator hash`"
+    )]
     BadCost(usize),
     /// A password that is too short.
     #[error("the password must have at least {PASSWORD_CHARS} characters")]
@@ -119,6 +121,11 @@ impl Operators {
             operator: tried.name,
             credential: tried.credential,
         })
+    }
+
+    /// Whether this is somebody's name.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.entries.iter().any(|entry| entry.name == name)
     }
 
     /// Whether the session's operator is in the list, with the password it was opened with.

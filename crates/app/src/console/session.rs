@@ -53,6 +53,7 @@ pub async fn sign_in(
     };
     let Some(session) = console.operators.verify(name, password).await else {
         tracing::warn!("a sign-in to the console was refused");
+        note_refusal(app, name, console.operators.knows(name)).await?;
         return Ok(SignedIn::No);
     };
     let token = tokens::random();
@@ -66,6 +67,19 @@ pub async fn sign_in(
     store::audit::insert_operators(&mut tx, "console sign-in", &detail, now).await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(SignedIn::Yes(token.into()))
+}
+
+/// Puts a refused sign-in under an operator's name into the trail. What is no operator's name is anybody's words, maybe a password,
+/// and there is no end to them: it is written and not kept, so that both take as long.
+async fn note_refusal(app: &App, name: &str, is_known: bool) -> Result<(), Error> {
+    let mut tx = app.db.begin_unscoped().await?;
+    let operator = if is_known { name } else { "" };
+    let detail = json!({"operator": operator});
+    store::audit::insert_operators(&mut tx, "console sign-in-refused", &detail, app.now()).await?;
+    if is_known {
+        tx.commit().await.map_err(store::Error::from)?;
+    }
+    Ok(())
 }
 
 /// The operator whose session a cookie's token opens; `None` when it is over, or when the name or its password is another now.

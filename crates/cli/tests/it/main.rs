@@ -19,6 +19,7 @@ mod logging;
 mod manifests;
 mod metrics;
 mod notices;
+mod operator;
 mod processes;
 mod redis;
 mod restore;

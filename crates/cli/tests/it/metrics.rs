@@ -3,13 +3,18 @@
 #![expect(clippy::float_cmp, reason = "counts are whole")]
 
 use std::collections::BTreeSet;
+use std::fs::{File, read_to_string};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
+use domain::run::RunKind;
 use sandbox::{DEMO_HUB_ID, THNKS_API_KEY};
+use url::Url;
 
-use crate::processes::{Process, Stage, binary, free_port};
+use crate::chaos::wire::{Mood, Wire};
+use crate::processes::{PATIENCE, Process, Stage, binary, free_port};
 
 /// Labels that there may be: each has a short list of values, and none names a portal, a run or a person.
 const LABELS: [&str; 14] = [
@@ -49,16 +54,34 @@ impl Told {
         })
     }
 
-    /// The sum of all series of this name that have all of these labels.
-    pub fn sum(&self, name: &str, labels: &[&str]) -> f64 {
-        let has = |series: &str| {
+    /// All series of this name that have all of these labels.
+    fn all(&self, name: &str, labels: &[&str]) -> impl Iterator<Item = f64> {
+        let has = move |series: &str| {
             let (its_name, its_labels) = series.split_once('{').unwrap_or((series, ""));
             its_name == name && labels.iter().all(|label| its_labels.contains(label))
         };
         self.series()
-            .filter(|(series, _)| has(series))
+            .filter(move |(series, _)| has(series))
             .map(|(_, value)| value)
-            .sum()
+    }
+
+    /// Their sum.
+    pub fn sum(&self, name: &str, labels: &[&str]) -> f64 {
+        self.all(name, labels).sum()
+    }
+}
+
+/// What a process tells as soon as `wanted` holds of it.
+async fn told_until(port: u16, what: &str, wanted: impl Fn(&Told) -> bool) -> Told {
+    let started = tokio::time::Instant::now();
+    loop {
+        let said = match Told::if_there(port).await {
+            Some(told) if wanted(&told) => return told,
+            Some(told) => told.0,
+            None => "nobody answers".to_owned(),
+        };
+        assert!(started.elapsed() < PATIENCE, "{what}: {said}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
@@ -80,7 +103,7 @@ fn family(name: &str) -> &str {
 
 fn file(path: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,31 +215,88 @@ async fn figures_are_told_and_whatever_is_watched_is_among_them() {
     assert_eq!(rows, families, "docs/metrics.md has a row for each figure");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_begins_at_nothing_tells_that_its_stores_are_lost_and_counts_lines_that_nobody_sees()
+ {
+    let mut stage = Stage::set(10).await;
+    let database: Url = stage.scratch.app_url.parse().unwrap();
+    let wire = Wire::to((Ipv4Addr::LOCALHOST, database.port().unwrap()).into()).await;
+    let mut wired = database;
+    wired.set_port(Some(wire.port())).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("work");
+    let port = free_port();
+    let mut command = stage.command(&["work"]);
+    command
+        .env("DATABASE_URL", wired.as_str())
+        .env("METRICS_ADDR", format!("127.0.0.1:{port}"))
+        .env("RUST_LOG", "off")
+        .stderr(File::create(&log).unwrap());
+    let _worker = Process::spawn(&mut command);
+    let stores = |told: &Told| {
+        ["thnks_database_up", "thnks_redis_up"].map(|name| told.all(name, &[]).next())
+    };
+    let warnings = |told: &Told| told.sum("thnks_log_lines_total", &["level=\"warn\""]);
+
+    let has_no_run = |told: &Told, kind: RunKind, state: &str| {
+        let (kind, state) = (
+            format!("kind=\"{}\"", kind.as_str()),
+            format!("state=\"{state}\""),
+        );
+        told.all("thnks_run_seconds_count", &[&kind, &state])
+            .eq([0.0])
+    };
+
+    let before = told_until(port, "all is there, and no run has ended", |told| {
+        let mut kinds = RunKind::ALL.into_iter();
+        stores(told) == [Some(1.0); 2]
+            && kinds
+                .all(|kind| has_no_run(told, kind, "succeeded") && has_no_run(told, kind, "failed"))
+    })
+    .await;
+    assert_eq!(before.all("thnks_rows_dirty", &[]).count(), 1);
+    wire.set(Mood::Silent);
+    stage.redis.stop();
+    let during = told_until(port, "both are away", |told| stores(told) == [Some(0.0); 2]).await;
+    // As they were; how old they are is told.
+    for name in ["thnks_rows_dirty", "thnks_figures_read_timestamp_seconds"] {
+        assert!(during.all(name, &[]).eq(before.all(name, &[])), "{name}");
+    }
+    assert!(warnings(&during) > warnings(&before), "{}", during.0);
+    wire.set(Mood::Open);
+    stage.redis.restart();
+    told_until(port, "both are back", |told| stores(told) == [Some(1.0); 2]).await;
+    assert_eq!(read_to_string(&log).unwrap(), "");
+}
+
 #[test]
-fn each_alert_has_its_row_in_the_runbook() {
-    let (rules, runbook) = (
-        file("deploy/prometheus/alerts.yml"),
-        file("docs/runbook.md"),
-    );
-    let alerts: BTreeSet<&str> = rules
+fn each_alert_leads_to_its_section_of_the_runbook_and_is_played() {
+    let rules = file("deploy/prometheus/alerts.yml");
+    let played = file("deploy/prometheus/alerts.test.yml");
+    let runbook = file("docs/runbook.md");
+    let (_, sections) = runbook.split_once("\n## Alerts\n").unwrap();
+    let (sections, _) = sections.split_once("\n## ").unwrap();
+    let headings: BTreeSet<&str> = sections
         .lines()
-        .filter_map(|line| line.trim().strip_prefix("- alert: "))
+        .filter_map(|line| line.strip_prefix("### "))
         .collect();
-    let rows: BTreeSet<&str> = runbook
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `Thnks")?.split('`').next())
-        .collect();
-    let named: BTreeSet<&str> = alerts
-        .iter()
-        .filter_map(|alert| alert.strip_prefix("Thnks"))
-        .collect();
+    let mut alerts = BTreeSet::new();
+    for rule in rules.split("- alert: ").skip(1) {
+        let (alert, rule) = rule.split_once('\n').unwrap();
+        assert!(alert.starts_with("Thnks"), "{alert}");
+        assert!(alerts.insert(alert), "{alert} is there twice");
+        // Those who show Markdown make a heading's anchor of its small letters.
+        let url = rule
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("runbook_url: "))
+            .unwrap_or_else(|| panic!("{alert} leads nowhere"));
+        let path = format!("/docs/runbook.md#{}", alert.to_ascii_lowercase());
+        assert_eq!(url, format!("https://example.com/thnks-hubspot{path}"));
+        let fires = format!("alertname=\"{alert}\", alertstate=\"firing\"");
+        assert!(played.contains(&fires), "{alert} fires in no test of rules");
+    }
     assert!(!alerts.is_empty());
-    assert_eq!(
-        alerts.len(),
-        named.len(),
-        "an alert's name begins with Thnks"
-    );
-    assert_eq!(named, rows);
+    assert_eq!(alerts, headings, "alerts, and headings of the runbook");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::browser::Browser;
 
 /// Long enough for a busy machine; nothing is judged by it.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 /// So long after SIGTERM a process has ended, whatever it is at (docs/deployment.md, "Stopping").
 const STOP_BOUND: Duration = Duration::from_secs(20);
 /// The operator's key.

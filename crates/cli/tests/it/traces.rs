@@ -6,6 +6,7 @@ use sandbox::control::Sent as Gift;
 use sandbox::{DEMO_HUB_ID, DEMO_ORGANIZATION_ID};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 
 use crate::collector::{Collector, Sent};
 use crate::processes::{Process, Stage};
@@ -215,4 +216,32 @@ async fn a_collector_that_is_away_keeps_nobody_waiting_and_one_that_cannot_be_st
         assert!(words.contains("OTEL_EXPORTER_OTLP_ENDPOINT"), "{words}");
         assert!(!words.contains("hunter2"), "a secret is shown: {words}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_never_answers_does_not_keep_a_process_until_it_is_cut_off() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (took, mut taken) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        // Held open, and never read.
+        while let Ok((connection, _)) = listener.accept().await {
+            took.send(connection).unwrap();
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = Stage::set(10).await;
+    drop(stage.web.take());
+    let mut command = stage.command(&["serve"]);
+    command
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+        .stderr(File::create(folder.path().join("serve")).unwrap());
+    let web = Process::spawn(&mut command);
+    stage.browser.wait_until_served().await;
+    let ended = tokio::task::spawn_blocking(move || web.terminate());
+    assert_eq!(ended.await.unwrap(), Some(0));
+    assert!(taken.try_recv().is_ok(), "the collector was never called");
+    let said = read_to_string(folder.path().join("serve")).unwrap();
+    assert!(said.contains("the last spans could not be sent"), "{said}");
+    assert!(!said.contains("was cut off"), "{said}");
 }

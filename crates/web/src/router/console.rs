@@ -5,7 +5,7 @@ use axum::http::Method;
 use axum::routing::{get, post};
 
 use super::{Kind, Route, Who, row};
-use crate::handlers::console::{look, overview, portal, portals, runs, sign_in};
+use crate::handlers::console::{acts, look, overview, portal, portals, runs, sign_in};
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
@@ -29,6 +29,7 @@ pub const CONSOLE: &[Route] = {
             get(portals::list)
         }),
         row(GET, "/operator/runs", Operator, Page, || get(runs::list)),
+        row(GET, "/operator/acts", Operator, Page, || get(acts::list)),
         row(GET, "/operator/portals/{hub_id}", Operator, Page, || {
             get(portal::show)
         }),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use app::console::look::Look;
 use app::console::{
-    BadRun, Counts, Facts, Fault, Filter, Line, Listed, Overview, PortalView, Runs, StuckRun,
-    TraceUrl, Trouble, Used,
+    BadRun, Counts, Facts, Fault, Filter, Line, Listed, OperatorAct, Overview, PortalView, Runs,
+    StuckRun, TraceUrl, Trail, Trouble, Used,
 };
 use app::members::{Member, Role};
 use app::session::FormToken;
@@ -15,8 +15,10 @@ use domain::failure::{Failure, Stage};
 use domain::portal::{CurrentRun, Need, NeedCode, PortalState};
 use domain::run::{Phase, RunKind, RunState};
 use domain::{HubId, RunId, UserId};
+use serde_json::json;
 use uuid::Uuid;
 
+use super::console::acts::ActsPage;
 use super::console::look::{AskPage, LookPage};
 use super::console::overview::OverviewPage;
 use super::console::portal::{PortalPage, Refused};
@@ -265,6 +267,31 @@ fn view(state: PortalState) -> PortalView {
     }
 }
 
+fn trail(reason: &str) -> Trail {
+    let act = |number: i64, action: &str, detail| OperatorAct {
+        number,
+        at: now() - TimeDelta::minutes(70 - number),
+        action: action.to_owned(),
+        detail,
+    };
+    let at_portal = json!({"operator": "ana", "portal": 48_151_623, "reason": reason});
+    Trail {
+        acts: vec![
+            act(
+                60,
+                "console look-end",
+                json!({"operator": "ana", "portal": 48_151_623}),
+            ),
+            act(59, "console look", at_portal.clone()),
+            act(58, "console again", at_portal),
+            act(57, "console sign-in", json!({"operator": "ana"})),
+            act(56, "console sign-in-refused", json!({"operator": "ana"})),
+            act(11, "org add", json!({"portal": null})),
+        ],
+        next: Some(11),
+    }
+}
+
 fn look(text: &str, count: usize) -> Look {
     let member = |id: i64, email: Option<&str>, role| Member {
         user_id: UserId(id),
@@ -347,6 +374,14 @@ pub(super) fn pages() -> Vec<(String, String)> {
         ("portals-none-such", Listed::default(), &late, true),
     ] {
         let page = PortalsPage::new(&listed, filter, is_first, &operator, now);
+        add(name, page.render().unwrap());
+    }
+    for (name, trail) in [
+        ("acts", trail("ticket 4711: gifts are missing")),
+        ("acts-hostile", trail(HOSTILE)),
+        ("acts-none", Trail::default()),
+    ] {
+        let page = ActsPage::new(&trail, name != "acts-none", &operator, now);
         add(name, page.render().unwrap());
     }
     for (name, state, refused) in [

@@ -130,6 +130,7 @@ const MATRIX: &[(Method, &str, &str, u16)] = &[
     (GET,  "/operator",                          "",                                        200),
     (GET,  "/operator/portals",                  "q=northwind",                             200),
     (GET,  "/operator/runs",                     "",                                        200),
+    (GET,  "/operator/acts",                     "before=9",                                200),
     (GET,  "/operator/portals/{hub_id}",         "",                                        200),
     (POST, "/operator/portals/{hub_id}/acts",    "act=sync&reason=ticket+4711+asks",        303),
     (GET,  "/operator/portals/{hub_id}/look",    "",                                        200),
@@ -422,7 +423,47 @@ async fn a_wrong_password_and_a_wrong_name_are_told_alike_and_tried_a_few_times(
     let refused = try_password(&world, "ana", PASSWORD).await;
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
     assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
-    assert_eq!(world.digest().await, before);
+    let left = changed(&before, &world.digest().await);
+    assert_eq!(left.into_iter().collect::<Vec<_>>(), ["operator_acts"]);
+    // Under an operator's name it is on record; what else was entered is kept nowhere.
+    let acts = world.rows_of_all("operator_acts").await;
+    assert_eq!(acts.len(), 9);
+    for act in acts {
+        assert_eq!(act["action"], "console sign-in-refused");
+        assert_eq!(act["detail"], serde_json::json!({"operator": "ana"}));
+    }
+}
+
+#[tokio::test]
+async fn operators_read_what_they_have_done_and_why_the_newest_first_and_a_page_at_a_time() {
+    let tenants = tenants_with_console().await;
+    let world = &tenants.world;
+    try_password(world, "ana", "something else").await;
+    let browser = sign_in(world).await;
+    for n in 0..30 {
+        let look = format!("/operator/portals/{HUB}/look");
+        let why = format!("reason=ticket+<{}>+asks", 4_700 + n);
+        browser.post(world, &look, &why).await;
+        browser.post(world, &format!("{look}/end"), "").await;
+    }
+    let first = browser.get(world, "/operator/acts").await.body;
+    let second = browser.get(world, "/operator/acts?before=13").await.body;
+    let at = |page: &str, words: &str| {
+        page.find(words)
+            .unwrap_or_else(|| panic!("{words}: {page}"))
+    };
+    assert!(at(&first, "ticket &#60;4729&#62; asks") < at(&first, "ticket &#60;4728&#62; asks"));
+    assert!(
+        first.contains("href=\"/operator/acts?before=13\""),
+        "{first}"
+    );
+    assert!(!first.contains("Sign-in refused") && !first.contains("&#60;4704&#62;"));
+    assert!(first.contains(&format!("href=\"/operator/portals/{HUB}\"")));
+    assert!(at(&second, "&#60;4704&#62;") < at(&second, "Signed in"));
+    assert!(at(&second, "Signed in") < at(&second, "Sign-in refused"));
+    assert!(!second.contains("rel=\"next\""));
+    let odd = browser.get(world, "/operator/acts?before=x").await;
+    assert_eq!(odd.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
@@ -455,9 +496,14 @@ async fn over_https_the_operators_cookies_belong_to_this_host_alone() {
 
 /// Every page of the console, of both portals, with the lists narrowed in every way.
 fn pages() -> Vec<String> {
-    let mut pages: Vec<String> = ["/operator", "/operator/runs", "/operator/portals"]
-        .map(str::to_owned)
-        .to_vec();
+    let mut pages: Vec<String> = [
+        "/operator",
+        "/operator/runs",
+        "/operator/portals",
+        "/operator/acts",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     for query in [
         "state=active",
         "trouble=refused",

@@ -11,7 +11,7 @@ mod plan;
 mod play;
 pub mod servers;
 mod site;
-mod wire;
+pub mod wire;
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;

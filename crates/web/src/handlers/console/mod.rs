@@ -1,5 +1,6 @@
 //! The operator's console: one file per page.
 
+pub mod acts;
 pub mod look;
 pub mod overview;
 pub mod portal;

@@ -1,5 +1,6 @@
 //! What the operator's console shows. Times are in UTC: portals' zones differ, and logs are in UTC too.
 
+pub mod acts;
 pub mod look;
 pub mod overview;
 pub mod portal;
@@ -28,6 +29,8 @@ pub enum Place {
     Portals,
     /// Runs to look at.
     Runs,
+    /// What operators have done.
+    Acts,
 }
 
 /// The console's pages, seen from `place`.
@@ -36,6 +39,7 @@ pub fn tabs(place: Place) -> Vec<Tab> {
         ("Overview", "/operator", Place::Overview),
         ("Portals", "/operator/portals", Place::Portals),
         ("Runs", "/operator/runs", Place::Runs),
+        ("Operators", "/operator/acts", Place::Acts),
     ]
     .into_iter()
     .map(|(label, href, of)| Tab {

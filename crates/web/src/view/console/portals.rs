@@ -92,7 +92,10 @@ pub fn budget(used: Option<Used>) -> String {
     match used {
         None => "–".to_owned(),
         Some(used) if !used.blocked.is_zero() => format!("Held {} s", used.blocked.as_secs() + 1),
-        Some(used) => format!("{} of {}", used.calls, used.limit),
+        Some(used) => {
+            let share = u64::from(used.calls) * 100 / u64::from(used.limit.max(1));
+            format!("{share} %, {} of {}", used.calls, used.limit)
+        }
     }
 }
 
