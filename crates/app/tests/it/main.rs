@@ -5,6 +5,7 @@
 mod associate;
 mod attacks;
 mod backfill;
+mod boards;
 mod breach;
 mod cancelling;
 mod chain;
