@@ -41,7 +41,7 @@ pub struct Error(#[from] opentelemetry_otlp::ExporterBuildError);
 pub struct Ending(Option<SdkTracerProvider>);
 
 impl Ending {
-    /// Sends the spans that wait. Blocks for [`LAST_SPANS`] at most, where the collector does not answer.
+    /// Sends the spans that wait. Blocks for two seconds at most, where the collector does not answer.
     pub fn finish(self) {
         if let Some(provider) = self.0
             && let Err(error) = provider.shutdown_with_timeout(LAST_SPANS)
