@@ -11,12 +11,15 @@ use domain::{Status, UserId};
 
 use super::asked::Asked;
 use super::dashboard::DashboardPage;
+use super::dashboard_samples::active;
+use super::failure_samples::groups;
 use super::failures::FailuresPage;
 use super::gifts::GiftsPage;
 use super::gifts_samples::{line, page};
 use super::linking_samples::hostile_trace;
 use super::run::RunPage;
-use super::samples::{account, active, groups, now, portal, status, viewer};
+use super::run_samples::account;
+use super::samples::{now, portal, status, viewer};
 use super::trace::TracePage;
 use domain::statistics::Range;
 

@@ -25,7 +25,8 @@ use super::console::portal::{PortalPage, Refused};
 use super::console::portals::PortalsPage;
 use super::console::runs::RunsPage;
 use super::console::sign_in::SignInPage;
-use super::samples::{HOSTILE, account, now, portal, status};
+use super::run_samples::account;
+use super::samples::{HOSTILE, now, portal, status};
 use super::shell::Viewer;
 
 fn operator() -> Viewer {

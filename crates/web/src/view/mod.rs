@@ -45,6 +45,10 @@ mod attack_samples;
 #[cfg(test)]
 mod console_samples;
 #[cfg(test)]
+mod dashboard_samples;
+#[cfg(test)]
+mod failure_samples;
+#[cfg(test)]
 mod gifts_samples;
 #[cfg(test)]
 mod linking_samples;
@@ -52,6 +56,8 @@ mod linking_samples;
 mod notices_samples;
 #[cfg(test)]
 mod reports_samples;
+#[cfg(test)]
+mod run_samples;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
