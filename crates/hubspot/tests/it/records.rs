@@ -27,6 +27,13 @@ fn written(keys: &[&str]) -> Reply {
     reply(200, &json!({"status": "COMPLETE", "results": results}))
 }
 
+/// Rows with these trace ids.
+fn rows<'a, const N: usize>(traces: [&'a str; N], values: &'a [Values; N]) -> Vec<UpsertRow<'a>> {
+    let rows = traces.iter().zip(values);
+    rows.map(|(trace_id, values)| UpsertRow { trace_id, values })
+        .collect()
+}
+
 #[tokio::test]
 async fn an_upsert_names_key_and_trace_of_every_row() {
     let world = world(CallClass::Backfill, vec![written(&["a"])]).await;
@@ -86,11 +93,7 @@ async fn what_one_half_has_brought_is_kept_when_the_other_half_gets_no_answer() 
     let script = vec![refusal, written(&["a"]), gone];
     let world = world(CallClass::Backfill, script).await;
     let values = ["a", "b", "c", "d"].map(values);
-    let rows: Vec<_> = ["ta", "tb", "tc", "td"]
-        .iter()
-        .zip(&values)
-        .map(|(trace_id, values)| UpsertRow { trace_id, values })
-        .collect();
+    let rows = rows(["ta", "tb", "tc", "td"], &values);
     let failure = world.portal.upsert("2-77", &rows).await.unwrap_err();
     assert!(matches!(failure.error, Error::Missing(_)));
     let written: Vec<_> = failure.answer.written.iter().map(|row| &row.key).collect();
@@ -106,11 +109,7 @@ async fn rows_that_an_answer_left_out_stay_in_doubt_when_they_are_asked_for_in_v
     let gone = reply(404, &json!({"category": "OBJECT_NOT_FOUND"}));
     let world = world(CallClass::Backfill, vec![written(&["a"]), gone]).await;
     let values = ["a", "b"].map(values);
-    let rows: Vec<_> = ["ta", "tb"]
-        .iter()
-        .zip(&values)
-        .map(|(trace_id, values)| UpsertRow { trace_id, values })
-        .collect();
+    let rows = rows(["ta", "tb"], &values);
     let failure = world.portal.upsert("2-77", &rows).await.unwrap_err();
     assert_eq!(failure.answer.written.len(), 1);
     assert!(failure.answer.unanswered.is_empty());
@@ -134,11 +133,7 @@ async fn a_batch_that_is_refused_as_a_whole_is_halved_around_the_bad_row() {
     ];
     let world = world(CallClass::Backfill, script).await;
     let values = ["a", "b", "c", "d"].map(values);
-    let rows: Vec<_> = ["ta", "tb", "tc", "td"]
-        .iter()
-        .zip(&values)
-        .map(|(trace_id, values)| UpsertRow { trace_id, values })
-        .collect();
+    let rows = rows(["ta", "tb", "tc", "td"], &values);
     let answer = world.portal.upsert("2-77", &rows).await.unwrap();
     assert_eq!(answer.written.len(), 3);
     assert_eq!(answer.refused.len(), 1);
