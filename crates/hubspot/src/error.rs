@@ -121,6 +121,26 @@ impl Error {
         matches!(self, Self::UnknownOutcome(_))
     }
 
+    /// Whether it is about a call that was sent, and that HubSpot may have looked at.
+    pub(crate) fn is_of_a_sending(&self) -> bool {
+        match self {
+            Self::UnknownOutcome(_)
+            | Self::Unavailable(_)
+            | Self::Unreadable(_)
+            | Self::Missing(_)
+            | Self::MissingScopes { .. }
+            | Self::Rejected(_)
+            | Self::Conflict(_) => true,
+            Self::Throttled { .. }
+            | Self::Down { .. }
+            | Self::Revoked
+            | Self::Unauthorized(_)
+            | Self::BadCode(_)
+            | Self::OurFault(_)
+            | Self::TokensUnavailable(_) => false,
+        }
+    }
+
     /// How long HubSpot or the budget asks to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -1,6 +1,6 @@
 //! Writing our records.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use domain::RecordId;
 use domain::record::{KEY_PROPERTY, Values};
@@ -42,17 +42,15 @@ pub struct UpsertAnswer {
     pub unanswered: Vec<String>,
 }
 
-/// A call of an upsert that brought no answer about its rows.
+/// An upsert that broke off: a call brought no answer about its rows.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{error}")]
 pub struct UpsertFailure {
     /// Why.
     pub error: Error,
-    /// Keys of the rows that it was about.
+    /// Keys of rows that were sent and of which no answer tells: they may be written or not.
     pub keys: Vec<String>,
-    /// Whether these may be written all the same, as the answer to an earlier sending never came.
-    pub in_doubt: bool,
-    /// What calls before it brought about other rows of the batch.
+    /// What calls before it brought about other rows of the batch; none is left out there.
     pub answer: UpsertAnswer,
 }
 
@@ -103,46 +101,32 @@ impl Portal {
         rows: &[UpsertRow<'_>],
     ) -> Result<UpsertAnswer, Box<UpsertFailure>> {
         let mut answer = UpsertAnswer::default();
-        if let Err(failure) = self.upsert_once(object_type_id, rows, &mut answer).await {
-            return Err(Box::new(UpsertFailure { answer, ..failure }));
-        }
+        self.upsert_once(object_type_id, rows, BTreeSet::new(), &mut answer)
+            .await?;
         let left_out: Vec<UpsertRow<'_>> = rows
             .iter()
             .filter(|row| answer.unanswered.iter().any(|key| key == row.key()))
             .copied()
             .collect();
-        if left_out.is_empty() {
-            return Ok(answer);
+        if !left_out.is_empty() {
+            // An error that named no row was about one of these.
+            answer.refused.retain(|row| row.trace_id.is_some());
+            let in_doubt = std::mem::take(&mut answer.unanswered);
+            let in_doubt = in_doubt.into_iter().collect();
+            self.upsert_once(object_type_id, &left_out, in_doubt, &mut answer)
+                .await?;
         }
-        // An error that named no row was about one of these.
-        answer.refused.retain(|row| row.trace_id.is_some());
-        let unanswered = std::mem::take(&mut answer.unanswered);
-        match self
-            .upsert_once(object_type_id, &left_out, &mut answer)
-            .await
-        {
-            Ok(()) => Ok(answer),
-            Err(failure) => {
-                let is_open = |key: &String| !answer.has(key, rows);
-                let keys = unanswered.into_iter().filter(is_open).collect();
-                // The first call may have written them.
-                let in_doubt = true;
-                Err(Box::new(UpsertFailure {
-                    keys,
-                    in_doubt,
-                    answer,
-                    ..failure
-                }))
-            }
-        }
+        Ok(answer)
     }
 
+    /// Adds to `answer`. `in_doubt` are keys of rows that may be written although no answer has told so.
     async fn upsert_once(
         &self,
         object_type_id: &str,
         rows: &[UpsertRow<'_>],
+        mut in_doubt: BTreeSet<String>,
         answer: &mut UpsertAnswer,
-    ) -> Result<(), UpsertFailure> {
+    ) -> Result<(), Box<UpsertFailure>> {
         debug_assert!(rows.len() <= limits::OBJECTS_PER_BATCH);
         let path = format!(
             "/crm/objects/{API_VERSION}/{}/batch/upsert",
@@ -180,7 +164,11 @@ impl Portal {
                     parts.accepted(batch.faults.is_empty());
                     answer.add(part, batch);
                 }
-                Err(Unanswered { error, .. }) if is_about_rows(&error) => {
+                Err(refused) if is_about_rows(&refused.error) => {
+                    let Unanswered { error, .. } = refused;
+                    if refused.in_doubt {
+                        in_doubt.extend(keys(part));
+                    }
                     let fault = error.refusal().map(|refusal| refusal.fault.clone());
                     let fault = fault.unwrap_or_default();
                     // Every row has every property: where one does not exist, no half fares better.
@@ -193,13 +181,17 @@ impl Portal {
                         .map(|row| RefusedRow::new(Some(row.trace_id), &fault));
                     answer.refused.extend(refused);
                 }
-                Err(Unanswered { error, in_doubt }) => {
-                    return Err(UpsertFailure {
-                        error,
-                        keys: part.iter().map(|row| row.key().to_owned()).collect(),
-                        in_doubt,
-                        answer: UpsertAnswer::default(),
-                    });
+                Err(unanswered) => {
+                    if unanswered.in_doubt || unanswered.error.is_of_a_sending() {
+                        in_doubt.extend(keys(part));
+                    }
+                    in_doubt.append(&mut answer.unanswered.drain(..).collect());
+                    in_doubt.retain(|key| !answer.tells_of(key, rows));
+                    return Err(Box::new(UpsertFailure {
+                        error: unanswered.error,
+                        keys: in_doubt.into_iter().collect(),
+                        answer: std::mem::take(answer),
+                    }));
                 }
             }
         }
@@ -207,9 +199,13 @@ impl Portal {
     }
 }
 
+fn keys(rows: &[UpsertRow<'_>]) -> impl Iterator<Item = String> {
+    rows.iter().map(|row| row.key().to_owned())
+}
+
 impl UpsertAnswer {
-    /// Whether a row of `rows` is written or refused.
-    fn has(&self, key: &str, rows: &[UpsertRow<'_>]) -> bool {
+    /// Whether it tells that the row of this key, one of `rows`, is written or refused.
+    fn tells_of(&self, key: &str, rows: &[UpsertRow<'_>]) -> bool {
         let trace_id = rows
             .iter()
             .find(|row| row.key() == key)

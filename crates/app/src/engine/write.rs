@@ -52,46 +52,36 @@ pub(super) async fn step(app: &App, run: &mut Run, target: &Target) -> Result<bo
         }
         stop = stop.or(Some(failure.error));
     }
+    if !suspects.is_empty() {
+        // What was refused for the object's sake is due again once the object is mended.
+        prepare::look_again(app, run).await?;
+        let mut tx = run.begin(app).await?;
+        save_refused(run, &mut tx, &suspects, app.now()).await?;
+        run.commit(tx).await?;
+    }
     match stop {
         Some(hubspot::Error::Missing(_)) => {
             prepare::look_again(app, run).await?;
             Err(Stop::Needs(vec![setup::object_missing()]))
         }
         Some(error) => Err(error.into()),
-        None if suspects.is_empty() => Ok(true),
-        None => {
-            // What was refused for the object's sake is due again once the object is mended.
-            prepare::look_again(app, run).await?;
-            let mut tx = run.begin(app).await?;
-            save_refused(run, &mut tx, &suspects, app.now()).await?;
-            run.commit(tx).await?;
-            Ok(true)
-        }
+        None => Ok(true),
     }
 }
 
-/// Notes a call that was made and brought no answer about its rows.
+/// Notes rows that were sent and of which no answer tells.
 async fn note_unanswered(app: &App, run: &Run, failure: &UpsertFailure) -> Result<(), Stop> {
+    if failure.keys.is_empty() {
+        return Ok(());
+    }
     let code = match failure.error {
-        hubspot::Error::UnknownOutcome(_) => "UNKNOWN_OUTCOME",
         hubspot::Error::Unavailable(_) => "UNAVAILABLE",
         hubspot::Error::Unreadable(_) => "UNREADABLE_ANSWER",
         hubspot::Error::Missing(_) => "OBJECT_MISSING",
         hubspot::Error::MissingScopes { .. } => "MISSING_SCOPES",
         hubspot::Error::Rejected(_) | hubspot::Error::Conflict(_) => "BATCH_REFUSED",
-        // The last sending was not made, or nothing of it was looked at; one before it may have been carried out.
-        hubspot::Error::Throttled { .. }
-        | hubspot::Error::Down { .. }
-        | hubspot::Error::Revoked
-        | hubspot::Error::Unauthorized(_)
-        | hubspot::Error::BadCode(_)
-        | hubspot::Error::OurFault(_)
-        | hubspot::Error::TokensUnavailable(_) => {
-            if !failure.in_doubt {
-                return Ok(());
-            }
-            "UNKNOWN_OUTCOME"
-        }
+        // Of the rest nothing was sent, or nothing of it was looked at: an earlier sending may have been carried out.
+        _ => "UNKNOWN_OUTCOME",
     };
     let mut tx = run.begin(app).await?;
     store::attempts::insert_unanswered(&mut tx, run.scope, run.id, &failure.keys, code, app.now())

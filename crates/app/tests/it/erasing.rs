@@ -247,6 +247,36 @@ async fn who_gave_an_address_away_takes_nothing_of_its_new_owner_along() {
 }
 
 #[tokio::test]
+async fn who_gets_a_gift_that_was_somebody_elses_keeps_it_when_they_ask_to_be_forgotten() {
+    let world = empty_world().await;
+    let zoe = zoe(&world);
+    let bo = contact(&world, "bo@client.example", &[], None);
+    let (given_away, own) = (to_zoe(&world), gift(&world, Some("bo@client.example")));
+    world.backfilled().await;
+    world.listen().await;
+    world
+        .control
+        .delete_record(HUB, "contacts", zoe, false)
+        .unwrap();
+    world.follow().await;
+    let to_bo =
+        json!({"recipient": {"name": "Bo Diaz", "email": "bo@client.example", "phone": null}});
+    world
+        .control
+        .edit_transaction(ORGANIZATION, &given_away, &to_bo)
+        .unwrap();
+    world.sync().await;
+    tell_forgotten(&world, zoe).await;
+    world.follow().await;
+    for id in [&given_away, &own] {
+        assert_eq!(world.links(id, "contacts").await, [bo], "{id}");
+        let row = world.row(id).await;
+        assert_eq!(row["recipient_email"], "bo@client.example", "{id}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
 async fn failed_rows_and_what_hubspot_said_of_them_are_wiped_too() {
     let world = with(|config| config.rules.upsert_partial = true).await;
     let zoe = zoe(&world);

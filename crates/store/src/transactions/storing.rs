@@ -144,6 +144,10 @@ pub async fn upsert_batch(
                 WHEN known.hand = 'linked' AND coalesce(known.recipient_key, known.recipient_phone_key)
                     IS DISTINCT FROM coalesce(excluded.recipient_key, excluded.recipient_phone_key) THEN NULL
                 ELSE known.contact_id END,
+            -- What those contacts ask for is not about somebody else; who gets an address beside the number is the same.
+            former_contacts = CASE WHEN known.recipient_key IS DISTINCT FROM excluded.recipient_key
+                    AND (known.recipient_key IS NOT NULL OR known.recipient_phone_key IS DISTINCT FROM excluded.recipient_phone_key)
+                THEN '{}' ELSE known.former_contacts END,
             hand = CASE WHEN excluded.erased_at IS NOT NULL OR coalesce(known.recipient_key, known.recipient_phone_key)
                     IS DISTINCT FROM coalesce(excluded.recipient_key, excluded.recipient_phone_key) THEN NULL ELSE known.hand END,
             association_outcome = CASE WHEN excluded.erased_at IS NULL THEN known.association_outcome ELSE 'erased' END,

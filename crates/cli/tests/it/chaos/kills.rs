@@ -26,7 +26,15 @@ pub async fn play(site: &Site, plan: &Plan, kills: usize) -> (Vec<Process>, Note
     let mut notes = Notes::default();
     let mut workers: Vec<Process> = (0..WORKERS).map(|_| site.worker()).collect();
     let scope = site.tenants[0].scope();
-    while notes.recoveries.len() < kills {
+    for killed in 0.. {
+        if notes.recoveries.len() == kills {
+            break;
+        }
+        let (seen, most) = (notes.recoveries.len(), 3 * kills + 3);
+        assert!(
+            killed < most,
+            "{seen} runs went on after {killed} deaths: the backfill was too short"
+        );
         let wait = dice.random_range(0..RENEWAL_MILLIS);
         tokio::time::sleep(Duration::from_millis(wait)).await;
         let (began, killed) = (now(), tokio::time::Instant::now());

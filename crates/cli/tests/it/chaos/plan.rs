@@ -150,7 +150,7 @@ impl Plan {
         };
         Self {
             seed,
-            gifts: vec![1_400 * (kills + 1)],
+            gifts: vec![2_000 * (kills + 1)],
             workers: 2,
             rate: 100,
             throughout: vec![slow],

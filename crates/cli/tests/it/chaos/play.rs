@@ -347,6 +347,10 @@ pub async fn recovery(
             // Its holder lives.
             return None;
         }
+        if seen.fence > before.fence && killed.elapsed().as_secs_f64() < before.left_secs - 0.5 {
+            // Its holder lived, and gave it away.
+            return None;
+        }
         if seen.fence > before.fence && seen.trail != before.trail {
             return Some(killed.elapsed());
         }
