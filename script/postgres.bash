@@ -17,8 +17,8 @@ postgres_folders() { # PROGRAM…
   done | sort -s -k 1,1rn
 }
 
-# Leaves the programs that copy a database in `bin`: those of the server's own version, or else the newest, which must not be older.
-# Sets `role`, who asks, and `sees_all`, whether row-level security keeps nothing from them.
+# Leaves the programs that copy a database in `bin`: those of the server's own version, since what a newer pg_dump writes is not for every
+# pg_restore, and not for every server. Sets `role`, who asks, and `sees_all`, whether row-level security keeps nothing from them.
 need_copiers() {
   local server version folder
   bin=$(postgres_folders pg_dump pg_restore psql | sed -n '1s/^[0-9]* //p')
@@ -27,11 +27,10 @@ need_copiers() {
     fail "PostgreSQL did not answer: PGHOST, PGPORT, PGDATABASE, PGUSER and PGPASSWORD say where it is, and as whom"
   IFS='|' read -r server sees_all role <<<"$server"
   while read -r version folder; do
-    [ "$version" -ge "$server" ] || break
-    bin=$folder
+    [ "$version" != "$server" ] || bin=$folder
   done < <(postgres_folders pg_dump pg_restore psql)
-  [ "$(major "$bin/pg_dump")" -ge "$server" ] ||
-    fail "the server is PostgreSQL $server and $bin/pg_dump is older: install the client programs of version $server"
+  [ "$(major "$bin/pg_dump")" = "$server" ] ||
+    fail "the server is PostgreSQL $server and $bin/pg_dump is of another version: install the client programs of version $server"
 }
 
 # Prints what one statement answers.

@@ -16,8 +16,8 @@ use crate::metrics::Told;
 use crate::processes::{Process, Stage, free_port, until};
 
 const UPSERT: &str = "objects.batch_upsert";
-/// Eight strides of five batches.
-const GIFTS: usize = 4_000;
+/// Twelve strides of five batches, which a slow machine needs.
+const GIFTS: usize = 6_000;
 /// How late HubSpot answers: less than a run is waited for, and so late that the backfill outlasts all the old processes.
 const LATE_MILLIS: u64 = 4_000;
 

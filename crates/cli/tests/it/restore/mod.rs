@@ -146,6 +146,16 @@ async fn a_lost_database_comes_back_from_a_backup_and_hubspot_has_everything_onc
     let (done, words) = script("restore", addresses.owner.as_str(), [&ledger, &keys]);
     assert!(done && words.contains("not in it: 1."), "{words}");
     operator.does(&["migrate"]);
+    // The newcomer's key, which this database does not know, stays in the file.
+    let other = operator.file("ledger of the restored");
+    let (done, words) = script("backup", addresses.backup.as_str(), [&other, &keys]);
+    assert!(
+        !done && words.contains("keys of 1 portals that this"),
+        "{words}"
+    );
+    let new_keys = operator.file("keys of the restored");
+    let (done, words) = script("backup", addresses.backup.as_str(), [&other, &new_keys]);
+    assert!(done, "{words}");
     let (well, words) = operator.types(&["keys", "check"]);
     let shut: Vec<&str> = words
         .lines()
