@@ -164,9 +164,11 @@ impl Portal {
                     parts.accepted(batch.faults.is_empty());
                     answer.add(part, batch);
                 }
-                Err(refused) if is_about_rows(&refused.error) => {
-                    let Unanswered { error, .. } = refused;
-                    if refused.in_doubt {
+                Err(Unanswered {
+                    error,
+                    in_doubt: was_lost,
+                }) if is_about_rows(&error) => {
+                    if was_lost {
                         in_doubt.extend(keys(part));
                     }
                     let fault = error.refusal().map(|refusal| refusal.fault.clone());
@@ -185,7 +187,7 @@ impl Portal {
                     if unanswered.in_doubt || unanswered.error.is_of_a_sending() {
                         in_doubt.extend(keys(part));
                     }
-                    in_doubt.append(&mut answer.unanswered.drain(..).collect());
+                    in_doubt.extend(answer.unanswered.drain(..));
                     in_doubt.retain(|key| !answer.tells_of(key, rows));
                     return Err(Box::new(UpsertFailure {
                         error: unanswered.error,

@@ -70,8 +70,7 @@ pub async fn sign_in(
 }
 
 /// Puts a refused sign-in under an operator's name into the trail. What is no operator's name is anybody's words, maybe a password,
-/// and there is no end to them: it is written and not kept, so that both take
-/// as long but for the commit, which the limit on tries leaves too few of to measure.
+/// and there is no end to them: it is written and not kept, so that both take as long but for the commit; tries are too few to tell.
 async fn note_refusal(app: &App, name: &str, is_known: bool) -> Result<(), Error> {
     let mut tx = app.db.begin_unscoped().await?;
     let operator = if is_known { name } else { "" };

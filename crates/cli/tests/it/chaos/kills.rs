@@ -11,8 +11,6 @@ use super::play::{Notes, Stroke, What, now, recovery};
 use super::site::Site;
 use crate::processes::Process;
 
-/// Workers of a site: while one is dead the other one takes the portal.
-const WORKERS: usize = 2;
 /// Where in the time between two renewals a worker is killed is left to chance.
 const RENEWAL_MILLIS: u64 = 2_500;
 
@@ -24,16 +22,13 @@ pub async fn play(site: &Site, plan: &Plan, kills: usize) -> (Vec<Process>, Note
     }
     let mut dice = StdRng::seed_from_u64(plan.seed);
     let mut notes = Notes::default();
-    let mut workers: Vec<Process> = (0..WORKERS).map(|_| site.worker()).collect();
+    let mut workers: Vec<Process> = (0..plan.workers).map(|_| site.worker()).collect();
     let scope = site.tenants[0].scope();
-    for killed in 0.. {
-        if notes.recoveries.len() == kills {
-            break;
-        }
-        let (seen, most) = (notes.recoveries.len(), 3 * kills + 3);
+    while notes.recoveries.len() < kills {
+        let (seen, deaths) = (notes.recoveries.len(), notes.strokes.len());
         assert!(
-            killed < most,
-            "{seen} runs went on after {killed} deaths: the backfill was too short"
+            deaths < 3 * kills + 3,
+            "{seen} runs went on after {deaths} deaths: the backfill was too short"
         );
         let wait = dice.random_range(0..RENEWAL_MILLIS);
         tokio::time::sleep(Duration::from_millis(wait)).await;

@@ -142,7 +142,8 @@ impl Plan {
         }
     }
 
-    /// One portal with so many gifts that its backfill outlasts `kills` of its workers, and no other fault.
+    /// One portal with so many gifts that its backfill outlasts `kills` of its workers, and no other fault. While one of the two
+    /// is dead the other one takes the portal.
     pub fn of_kills(seed: u64, kills: usize) -> Self {
         let slow = Fault {
             times: u64::MAX,
