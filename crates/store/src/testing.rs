@@ -24,12 +24,43 @@ pub use load::{Session, Statement};
 /// Fingerprints of rows, by table and portal; the latter is `None` where a table has none. What has no rows is not in it.
 pub type Digest = BTreeMap<(String, Option<i64>), String>;
 
-/// A database of one test. It stays until its PostgreSQL is thrown away, which the scripts do.
+/// A database of one test, about 12 MB on disk, which goes when this value does.
 pub struct ScratchDatabase {
     /// As the app's role.
     pub app_url: String,
     /// As the owner.
     pub owner_url: String,
+}
+
+/// What the names of the databases begin with that one test has for itself.
+const SCRATCH: &str = "scratch_";
+
+impl Drop for ScratchDatabase {
+    fn drop(&mut self) {
+        // A kept database, or one whose servers are a test's own, goes with its PostgreSQL.
+        let name = self.name();
+        if !name.starts_with(SCRATCH) {
+            return;
+        }
+        let owner_url = variable("MIGRATION_DATABASE_URL");
+        // A thread of its own, as a runtime cannot be waited for within another. What cannot be dropped goes with its
+        // PostgreSQL as well: the test has had its result.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let _ = runtime.map(|runtime| runtime.block_on(drop_database(&owner_url, &name)));
+        });
+        let _ = dropping.join();
+    }
+}
+
+/// Drops a database, whoever is still connected to it.
+async fn drop_database(owner_url: &str, name: &str) -> Result<(), sqlx::Error> {
+    let mut owner = PgConnection::connect(owner_url).await?;
+    let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+    sqlx::query(AssertSqlSafe(sql)).execute(&mut owner).await?;
+    owner.close().await
 }
 
 /// Takes away every row of a table that the app's role can; how many those are.
@@ -157,7 +188,7 @@ impl ScratchDatabase {
         let mut owner = PgConnection::connect(&owner_url)
             .await
             .expect("the owner connects");
-        let name = format!("scratch_{}", uuid::Uuid::now_v7().simple());
+        let name = format!("{SCRATCH}{}", uuid::Uuid::now_v7().simple());
         sqlx::query(AssertSqlSafe(format!(
             "CREATE DATABASE {name} TEMPLATE {source} STRATEGY file_copy"
         )))

@@ -100,13 +100,10 @@ async fn a_rotation_moves_everything_while_tokens_are_read_and_goes_on_where_it_
     let left = left(&world).await;
 
     let rotated = keys::rotate(&both).await.unwrap();
-    assert_eq!(
-        (
-            i64::try_from(rotated.portals).unwrap(),
-            rotated.organizations
-        ),
-        (left, 1)
-    );
+    // The commit that was on its way may have come to its end after the count.
+    let done_meanwhile = left - i64::try_from(rotated.portals).unwrap();
+    assert!(matches!(done_meanwhile, 0 | 1), "{done_meanwhile}");
+    assert_eq!(rotated.organizations, 1);
     assert_eq!(rotated.unreadable, Vec::<String>::new());
     for reader in readers {
         reader.await.unwrap();

@@ -36,7 +36,8 @@ pub const NOT_TENANT: [(&str, &str); 17] = [
 
 #[tokio::test]
 async fn every_tenant_table_is_isolated() {
-    let mut owner = world().await.scratch.owner().await;
+    let world = world().await;
+    let mut owner = world.scratch.owner().await;
     let rows = sqlx::query(
         "SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity,
             EXISTS (SELECT FROM pg_policies p WHERE p.tablename = c.relname AND p.qual LIKE '%app.hub_id%'
@@ -69,7 +70,8 @@ async fn every_tenant_table_is_isolated() {
 
 #[tokio::test]
 async fn keys_of_tenant_tables_begin_with_the_portal() {
-    let mut owner = world().await.scratch.owner().await;
+    let world = world().await;
+    let mut owner = world.scratch.owner().await;
     let exempt: Vec<&str> = NOT_TENANT.iter().map(|(name, _)| *name).collect();
     let unique: Vec<(String, String)> = sqlx::query_as(
         "SELECT t.relname::text, i.indexrelid::regclass::text FROM pg_index i
@@ -155,7 +157,8 @@ fn app_role(world: &World) -> String {
 
 #[tokio::test]
 async fn no_policy_lets_in_more_than_the_known_ones() {
-    let mut owner = world().await.scratch.owner().await;
+    let world = world().await;
+    let mut owner = world.scratch.owner().await;
     let policies = sqlx::query(
         "SELECT tablename::text, policyname::text, permissive, roles::text[], cmd, qual, with_check
          FROM pg_policies WHERE schemaname = 'public' ORDER BY 1, 2",

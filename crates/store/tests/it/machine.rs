@@ -245,6 +245,8 @@ impl Layers {
 struct Machine {
     layers: Layers,
     db: Db,
+    /// What `db` leads to, which goes with it.
+    _scratch: ScratchDatabase,
     proxy: Option<Proxy>,
     /// The last portal's number.
     hubs: Cell<i64>,
@@ -274,6 +276,7 @@ impl Machine {
         Self {
             layers,
             db,
+            _scratch: scratch,
             proxy,
             hubs: Cell::new(0),
             acts: Cell::new(0),
