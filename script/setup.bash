@@ -116,5 +116,28 @@ need_browser() {
   export CHROMIUM
 }
 
+# Leaves promtool, Prometheus' own check of rules, on the PATH, where .dev/tools/bin is first. Of Debian's package only that
+# program is taken: nobody asked for a Prometheus.
+need_promtool() {
+  command -v promtool >/dev/null && return
+  if command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null; then
+    local unpacked
+    unpacked=$(mktemp -d "${TMPDIR:-/tmp}/thnks-promtool.XXXXXX") || return 1
+    say "  taking promtool out of Debian's package prometheus into .dev/tools (once) …"
+    (
+      cd "$unpacked" &&
+        { apt-get download prometheus || { as_root apt-get update && apt-get download prometheus; }; } &&
+        dpkg-deb -x prometheus_*.deb . &&
+        mkdir -p "$root/.dev/tools/bin" &&
+        install -m 755 usr/bin/promtool "$root/.dev/tools/bin/"
+    ) >"$unpacked.log" 2>&1 || tail -n 5 "$unpacked.log" >&2
+    rm -rf "$unpacked" "$unpacked.log"
+  else
+    brew_install prometheus || true
+  fi
+  hash -r
+  command -v promtool >/dev/null
+}
+
 # Queries are checked against .sqlx/, so that building needs no database.
 export SQLX_OFFLINE=true
