@@ -1,8 +1,9 @@
-//! HubSpot calls per gift: a cold backfill, an idle hour, changed gifts. Calls of set-up are counted apart.
+//! HubSpot calls per gift: a cold backfill, alone and while HubSpot tells of contacts, an idle hour, changed gifts. Calls of
+//! set-up are counted apart.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use sandbox::control::Change;
+use sandbox::control::{Change, Contact};
 use sandbox::{DEMO_HUB_ID, DEMO_ORGANIZATION_ID, WorldSpec};
 
 use crate::figures::{Figures, Limit, count};
@@ -17,10 +18,73 @@ const CHANGED: usize = 500;
 /// distinct contacts and of their deals by 100, reads of their links by 1,000, new links by 2,000.
 const BACKFILLS: [(usize, f64); 2] = [(GIFTS, 40.0), (1_200, 22.0)];
 const PATIENCE: Duration = Duration::from_mins(10);
+/// A contact appears so often in the portal while the history comes in.
+const APPEARS: Duration = Duration::from_millis(500);
+/// What such a stream may add to the calls of a backfill, per 1,000 gifts: where nobody waits for a contact it costs nothing.
+const STIRRED: f64 = 2.0;
+/// And to its time.
+const SLOWED: f64 = 1.5;
 
 pub async fn run(figures: &mut Figures) {
     for (recipients, limit) in BACKFILLS {
         backfill(figures, recipients, limit).await;
+    }
+    stirred(figures).await;
+}
+
+/// The same backfill in a portal where nothing else happens and in one of which HubSpot has something to tell all the time.
+async fn stirred(figures: &mut Figures) {
+    let recipients = GIFTS;
+    let mut costs = Vec::new();
+    for appears in [None, Some(APPEARS)] {
+        say(&format!(
+            "bringing in {GIFTS} gifts, a contact appears: {appears:?} …"
+        ));
+        let now = sandbox::machine_clock()();
+        let mut stage = Stage::with(WorldSpec::even(now, GIFTS, recipients)).await;
+        stage.patience = PATIENCE;
+        let target = format!("{}/webhooks/hubspot", stage.public_url());
+        stage.control().set_webhook_target(target.parse().ok());
+        let _worker = stage.worker();
+        let began = Instant::now();
+        stage.install().await;
+        tokio::select! {
+            verdict = stage.wait_for_the_end() => assert_eq!(verdict["orphans"], 0),
+            () = stir(&stage, appears) => {}
+        }
+        costs.push((Calls::so_far(&stage), began.elapsed().as_secs_f64()));
+    }
+    let [(calm, calm_secs), (calls, secs)] = <[_; 2]>::try_from(costs).ok().expect("two backfills");
+    let thousands = count(GIFTS) / 1_000.0;
+    figures.head(&format!(
+        "{GIFTS} gifts to {recipients} people, while a contact appears every {APPEARS:?}"
+    ));
+    figures.show(
+        "calls more than without, per 1,000 gifts",
+        (count(calls.work) - count(calm.work)) / thousands,
+        Limit::AtMost(STIRRED),
+        &format!("{} calls: {}", calls.work, calls.words),
+    );
+    figures.show(
+        "time against the time without",
+        secs / calm_secs,
+        Limit::AtMost(SLOWED),
+        &format!("{secs:.1} s against {calm_secs:.1} s"),
+    );
+}
+
+/// Lets contacts of whom no gift knows appear, for ever.
+async fn stir(stage: &Stage, appears: Option<Duration>) {
+    let Some(appears) = appears else {
+        return std::future::pending().await;
+    };
+    for n in 0.. {
+        let contact = Contact {
+            email: Some(format!("somebody{n}@else.example")),
+            ..Contact::default()
+        };
+        stage.control().add_contact(DEMO_HUB_ID, &contact).unwrap();
+        tokio::time::sleep(appears).await;
     }
 }
 

@@ -221,7 +221,7 @@ pub fn since(before: &[Statement], after: &[Statement]) -> Vec<Statement> {
 }
 
 /// The beginning of a statement; of one that begins with an aside (`WITH`), that of what follows it.
-fn title(text: &str) -> String {
+pub fn title(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let main = match text.strip_prefix("WITH ") {
         Some(rest) => rest.find(") UPDATE ").map_or(rest, |at| &rest[at + 2..]),

@@ -16,8 +16,9 @@ use rand::{Rng, SeedableRng};
 use sandbox::WorldSpec;
 use secrecy::SecretString;
 use serde_json::Value;
+use store::testing::Statement;
 
-use crate::engine::since;
+use crate::engine::{since, title};
 use crate::figures::{Figures, Limit, count};
 use crate::meter::Meter;
 use crate::processes::{ENCRYPTION_KEYS, Process, Stage};
@@ -36,6 +37,8 @@ const SPREAD: f64 = 1.5;
 const DEPTH: f64 = 500.0;
 /// Statements to PostgreSQL for one sync that finds nothing changed, with its part of the dispatcher's looks.
 const STATEMENTS: f64 = 60.0;
+/// How many of the most frequent ones are named.
+const NAMED: usize = 12;
 /// Bytes of the database for a portal without gifts, its part of indexes included, and after a run or two.
 const BYTES: f64 = 16_384.0;
 /// How many portals are written at once.
@@ -136,18 +139,33 @@ pub async fn run(figures: &mut Figures, arguments: &[String]) {
         "before its first sync; the empty schema taken off",
     );
     if let Some((before, after)) = statements {
-        let ran: i64 = since(&before, &after)
-            .iter()
-            .map(|statement| statement.calls)
-            .sum();
-        figures.show(
-            "statements per idle portal and interval",
-            count(ran) / count(portals),
-            Limit::AtMost(STATEMENTS),
-            "by pg_stat_statements, without BEGIN and COMMIT",
-        );
+        show_statements(figures, since(&before, &after), portals);
     }
     app.close().await;
+}
+
+/// How many statements a portal costs, and which ones most of them are.
+fn show_statements(figures: &mut Figures, mut ran: Vec<Statement>, portals: usize) {
+    let all: i64 = ran.iter().map(|statement| statement.calls).sum();
+    figures.show(
+        "statements per idle portal and interval",
+        count(all) / count(portals),
+        Limit::AtMost(STATEMENTS),
+        "by pg_stat_statements, without BEGIN and COMMIT",
+    );
+    let millis: f64 = ran.iter().map(|statement| statement.millis).sum();
+    ran.sort_by_key(|statement| std::cmp::Reverse(statement.calls));
+    for statement in ran.iter().take(NAMED) {
+        figures.show(
+            &title(&statement.text),
+            count(statement.calls) / count(portals),
+            Limit::None,
+            &format!(
+                "{:.0} % of the statements’ time",
+                100.0 * statement.millis / millis
+            ),
+        );
+    }
 }
 
 /// HubSpot, as the product knows it.
