@@ -331,7 +331,7 @@ async fn rotate_portal(app: &App, scope: PortalScope) -> Result<bool, Error> {
     has_changed |= portal_keys::save_use(&mut tx, scope, first).await?;
     if has_changed {
         let detail = json!({"key": first});
-        store::audit::insert(&mut tx, scope, "operator", "key.rotate", &detail, now).await?;
+        store::audit::insert(&mut tx, scope, operator::ACTOR, "key.rotate", &detail, now).await?;
         tx.commit().await.map_err(store::Error::from)?;
     }
     Ok(has_changed)
@@ -385,7 +385,8 @@ pub async fn give_up(app: &App, scope: PortalScope) -> Result<(), GiveUpError> {
     store::portals::disconnect(&mut tx, scope, &need, now).await?;
     store::sessions::delete_all(&mut tx, scope).await?;
     let detail = json!({"secrets": secrets.len()});
-    store::audit::insert(&mut tx, scope, "operator", "key.give_up", &detail, now).await?;
+    store::audit::insert(&mut tx, scope, operator::ACTOR, "key.give_up", &detail, now).await?;
+    operator::note(&mut tx, scope, "keys give-up", detail, now).await?;
     tx.commit().await.map_err(store::Error::from)?;
     Ok(())
 }
@@ -421,7 +422,7 @@ pub(crate) async fn replace(
     }
     portal_keys::save_use(tx, scope, app.keys.first_id()).await?;
     let detail = json!({"key": app.keys.first_id(), "replaced": true});
-    store::audit::insert(tx, scope, "operator", "key.rotate", &detail, now).await?;
+    store::audit::insert(tx, scope, operator::ACTOR, "key.rotate", &detail, now).await?;
     Ok(())
 }
 

@@ -1,9 +1,10 @@
-//! What the operator does from the command line: organizations and their setup links.
+//! What the operator does from the command line: organizations and their setup links, and the trail of what was typed.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{HubId, OrganizationId};
 use secrecy::SecretString;
-use serde_json::json;
+use serde_json::{Value, json};
+use store::PortalScope;
 pub use store::organizations::Organization;
 use store::organizations::SetupLink;
 use url::Url;
@@ -79,6 +80,22 @@ pub async fn revoke_setup_link(app: &App, link: &str) -> Result<bool, Error> {
     }
     tx.commit().await.map_err(store::Error::from)?;
     Ok(revoked)
+}
+
+/// Who does what is typed at the command line, in the trail of a portal.
+pub(crate) const ACTOR: &str = "operator";
+
+/// Notes what the operator did to one portal at the command line among the operator's acts; `command` is what was typed, `more`
+/// an object of ids and counts. At the end of a transaction: those acts are chained one after another.
+pub(crate) async fn note(
+    tx: &mut store::Tx,
+    scope: PortalScope,
+    command: &str,
+    mut more: Value,
+    now: DateTime<Utc>,
+) -> Result<(), store::Error> {
+    more["portal"] = json!(scope.hub_id());
+    store::audit::insert_operators(tx, command, &more, now).await
 }
 
 /// Where an organization's Thnks key belongs.

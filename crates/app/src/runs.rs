@@ -9,7 +9,7 @@ use store::PortalScope;
 
 pub use crate::account::{Account, Counts};
 use crate::session::Session;
-use crate::{App, engine, status};
+use crate::{App, engine, operator, status};
 
 /// Why a run is not possible.
 #[derive(Debug, thiserror::Error)]
@@ -55,13 +55,20 @@ pub async fn request(
     request_as(app, *session.scope(), wish.into(), &session.actor()).await
 }
 
-/// Asks for a run on behalf of the operator.
+/// Asks for a run on behalf of the operator, at the command line.
 pub async fn request_by_operator(
     app: &App,
     scope: PortalScope,
     wish: impl Into<Wish>,
 ) -> Result<CurrentRun, Error> {
-    request_as(app, scope, wish.into(), "operator").await
+    let wish = wish.into();
+    let mut tx = app.db.begin(scope).await?;
+    store::runs::lock(&mut tx, scope).await?;
+    let run = request_in(&mut tx, app, scope, wish, operator::ACTOR).await?;
+    let detail = json!({"kind": wish.kind, "since": wish.since, "run": run.id});
+    operator::note(&mut tx, scope, "run start", detail, app.now()).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(run)
 }
 
 /// A sync; before the history is in, bringing it in is the sync.

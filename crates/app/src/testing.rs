@@ -16,6 +16,18 @@ use crate::{App, Error, access, cipher, erase, keys, retention, tokens};
 /// Longer than any bench: nothing is refreshed.
 const TOKEN_LIFE: TimeDelta = TimeDelta::days(30);
 
+/// The tombstones that a log has kept of these identifiers, and that the portal's database has lost with their key.
+pub async fn lost_tombstones(
+    app: &App,
+    scope: PortalScope,
+    identifiers: &[&str],
+) -> Result<erase::TombstoneSet, Error> {
+    let mut tx = app.db.begin(scope).await?;
+    let set = erase::TombstoneSet::made(app, &mut tx, scope, identifiers).await?;
+    tx.commit().await.map_err(store::Error::from)?;
+    Ok(set)
+}
+
 /// Writes a portal that is connected to both sides, backfilled up to now and idle, in one transaction. Its tokens mean
 /// nothing to HubSpot; no sync is planned yet.
 pub async fn insert_idle_portal(

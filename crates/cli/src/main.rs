@@ -18,7 +18,7 @@ mod wiring;
 use std::process::ExitCode;
 
 use clap::{ArgGroup, Parser, Subcommand};
-use domain::{HubId, RecordId};
+use domain::HubId;
 
 /// Pages are many small strings: with the system's allocator a quarter of web's time goes there.
 #[global_allocator]
@@ -66,15 +66,8 @@ enum Command {
     /// Whoever may sign in to the console
     #[command(subcommand)]
     Operator(operator::Command),
-    /// Erase a person again, whom a backup from before has brought back: HubSpot tells of each once
-    Erase {
-        /// The portal
-        #[arg(long, value_name = "HUB_ID")]
-        portal: HubId,
-        /// The contact that asked for it, as the line `a recipient is erased` of the log names it
-        #[arg(long, value_name = "CONTACT_ID")]
-        contact: i64,
-    },
+    /// Erase people again, whom a backup from before has brought back: HubSpot tells of each once
+    Erase(erase::Whom),
     /// The keys of `ENCRYPTION_KEYS`
     #[command(subcommand)]
     Keys(keys::Command),
@@ -119,7 +112,7 @@ async fn follow(command: Command) -> ExitCode {
         Command::Operator(command) => operator::run(command),
         Command::Audit(command) => audit::run(command).await,
         Command::Keys(command) => keys::run(command).await,
-        Command::Erase { portal, contact } => erase::run(portal, RecordId(contact)).await,
+        Command::Erase(whom) => erase::run(whom).await,
         Command::Disconnect { portal, .. } => match portal {
             Some(portal) => org::disconnect(portal).await,
             None => org::disconnect_all().await,

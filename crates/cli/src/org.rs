@@ -90,8 +90,8 @@ pub async fn run(command: Command) -> Result<()> {
 #[expect(clippy::print_stdout, reason = "the answer of a command")]
 pub async fn disconnect(portal: HubId) -> Result<()> {
     let (app, _) = wiring::checked_app(&Config::from_environment()?).await?;
-    let told =
-        app::disconnect::disconnect(&app, PortalScope::from_operator(portal), "operator").await?;
+    let scope = PortalScope::from_operator(portal);
+    let told = app::disconnect::disconnect_by_operator(&app, scope).await?;
     if told {
         println!("{portal} is disconnected");
     } else {

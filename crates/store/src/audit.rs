@@ -28,7 +28,7 @@ pub async fn insert(
     Ok(())
 }
 
-/// Adds an act of the operator's that concerns no single portal; `action` is the command.
+/// Adds an act to the operators' own trail; `action` is the command.
 pub async fn insert_operators(
     conn: &mut Conn,
     action: &str,

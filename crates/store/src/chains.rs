@@ -112,7 +112,7 @@ pub async fn find_operators_head(conn: &mut Conn) -> Result<Option<Head>, Error>
     Ok(head)
 }
 
-/// Every act of the operator's that concerns no single portal, in the order of the chain.
+/// Every act of the operators' own trail, in the order of the chain.
 pub fn operator_acts(conn: &mut Conn) -> BoxStream<'_, Result<Act, Error>> {
     sqlx::query_as!(
         Act,

@@ -3,10 +3,23 @@
 use chrono::{DateTime, Utc};
 use domain::association::Decision;
 use domain::{RecordId, TransactionId};
+use futures::TryStreamExt;
 use serde_json::Value;
 
 use crate::transactions::{Dirty, find_all};
 use crate::{Conn, Error, PortalScope};
+
+/// Whether what is known of the portal is still kept: nobody has begun to erase it since it was disconnected. `None` when there
+/// is no such portal.
+pub async fn is_kept(conn: &mut Conn, scope: PortalScope) -> Result<Option<bool>, Error> {
+    let is_kept = sqlx::query_scalar!(
+        r#"SELECT erasing_at IS NULL AND erased_at IS NULL AS "is_kept!" FROM portals WHERE hub_id = $1"#,
+        scope.hub_id().0
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(is_kept)
+}
 
 /// The key of the portal's tombstones, sealed; `None` before the first erasure.
 pub async fn find_key(conn: &mut Conn, scope: PortalScope) -> Result<Option<Vec<u8>>, Error> {
@@ -111,6 +124,40 @@ pub async fn list_identifiers(
     .fetch_all(conn)
     .await?;
     Ok(found.into_iter().map(|row| row.name).collect())
+}
+
+/// Those of all identifiers that the ledger knows, of everybody, for which `is_wanted` says so.
+pub async fn find_identifiers(
+    conn: &mut Conn,
+    scope: PortalScope,
+    mut is_wanted: impl FnMut(&str) -> bool + Send,
+) -> Result<Vec<String>, Error> {
+    let mut all = sqlx::query_scalar!(
+        r#"SELECT recipient_key AS "name!" FROM transactions WHERE hub_id = $1 AND recipient_key IS NOT NULL
+        UNION SELECT recipient_phone_key FROM transactions WHERE hub_id = $1 AND recipient_phone_key IS NOT NULL
+        UNION SELECT recipient FROM recipient_remedies WHERE hub_id = $1
+        UNION SELECT alias FROM recipient_remedies WHERE hub_id = $1 AND alias IS NOT NULL"#,
+        scope.hub_id().0
+    )
+    .fetch(conn);
+    let mut found = Vec::new();
+    while let Some(name) = all.try_next().await? {
+        if is_wanted(&name) {
+            found.push(name);
+        }
+    }
+    Ok(found)
+}
+
+/// Rows of Thnks that could not become transactions.
+pub async fn list_rejected(conn: &mut Conn, scope: PortalScope) -> Result<Vec<Value>, Error> {
+    let payloads = sqlx::query_scalar!(
+        "SELECT payload FROM rejected_rows WHERE hub_id = $1",
+        scope.hub_id().0
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(payloads)
 }
 
 /// All rows that are about a person: linked to a contact now or before, or sent to one of the identifiers. A number counts

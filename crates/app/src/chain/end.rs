@@ -32,7 +32,7 @@ pub enum Of {
     Acts(HubId),
     /// A portal's writes to HubSpot.
     Writes(HubId),
-    /// The operator's acts that concern no single portal.
+    /// The operators' own trail.
     Operator,
 }
 

@@ -147,7 +147,7 @@ pub async fn verify(app: &App, scope: PortalScope, noted: &Noted) -> Result<Verd
     })
 }
 
-/// Looks through the operator's acts that concern no single portal.
+/// Looks through the operators' own trail.
 pub async fn verify_operator(app: &App, noted: &Noted) -> Result<Chain, Error> {
     let mut conn = app.db.unscoped().await?;
     let acts = chains::operator_acts(&mut conn);

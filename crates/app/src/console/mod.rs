@@ -25,6 +25,9 @@ pub use session::{
 pub use trace_url::{TraceUrl, TraceUrlError};
 pub use trail::{OperatorAct, Trail, load as trail};
 
+// In the portals' own trails every operator is this one; which of them it was stands in the operators'.
+use crate::operator::ACTOR;
+
 /// What the operator decides about the console; without it there is none.
 #[derive(Debug)]
 pub struct Console {
@@ -33,9 +36,6 @@ pub struct Console {
     /// Where a run's trace is shown, if anywhere.
     pub trace_url: Option<TraceUrl>,
 }
-
-/// In the portals' own trails every operator is this one; which of them it was stands in the operator's.
-const ACTOR: &str = "operator";
 
 /// A portal in step is late when this many intervals have passed since its last good sync.
 const LATE_AFTER: i32 = 2;

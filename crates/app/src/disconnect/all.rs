@@ -9,9 +9,9 @@ use tokio::task::JoinSet;
 use tokio::time::{self, MissedTickBehavior};
 use tracing::Instrument;
 
-use super::{Key, TRIES, end, find, revoke};
+use super::{By, Key, TRIES, end, find, revoke};
 use crate::crash::{self, Point};
-use crate::{App, Error};
+use crate::{App, Error, operator};
 
 /// Between two revocations: twenty a second, so that ten thousand portals take less than ten minutes.
 const PACE: Duration = Duration::from_millis(50);
@@ -88,7 +88,11 @@ async fn end_one(app: &App, scope: PortalScope) -> Result<bool, Error> {
             scope,
             Some(&connection),
             Key::Replaced,
-            "operator",
+            // The command is one act, whatever the number of portals.
+            By {
+                actor: operator::ACTOR,
+                command: None,
+            },
             &detail,
         )
         .await?

@@ -14,7 +14,7 @@ pub use all::{Everybody, disconnect_all};
 use crate::crash::{self, Point};
 use crate::portals::PortalSummary;
 use crate::session::Session;
-use crate::{App, Error, access, chain, keys, notices, portals, status};
+use crate::{App, Error, access, chain, keys, notices, operator, portals, status};
 
 /// How often it is begun anew because somebody installs at the same time.
 const TRIES: usize = 3;
@@ -72,9 +72,33 @@ pub async fn disconnect_by_owner(
     Ok(disconnect(app, *session.scope(), &session.actor()).await?)
 }
 
+/// Disconnects on behalf of the operator. Tells what [`disconnect`] tells.
+pub async fn disconnect_by_operator(app: &App, scope: PortalScope) -> Result<bool, Error> {
+    let by = By {
+        actor: operator::ACTOR,
+        command: Some("disconnect"),
+    };
+    uninstall(app, scope, by).await
+}
+
 /// Uninstalls the app from the portal and forgets its tokens. A HubSpot that does not answer does not stop it: the
 /// tokens are destroyed all the same, and `false` tells that HubSpot may still list the app.
 pub async fn disconnect(app: &App, scope: PortalScope, actor: &str) -> Result<bool, Error> {
+    let by = By {
+        actor,
+        command: None,
+    };
+    uninstall(app, scope, by).await
+}
+
+/// Who ends a connection, and the operator's command, if it is one for this portal alone.
+#[derive(Clone, Copy)]
+struct By<'a> {
+    actor: &'a str,
+    command: Option<&'static str>,
+}
+
+async fn uninstall(app: &App, scope: PortalScope, by: By<'_>) -> Result<bool, Error> {
     for _ in 0..TRIES {
         // Renewed first where that is due, so that the grant that is ended is the one that HubSpot was told of.
         let renewed = access::tokens(app).current(scope.hub_id()).await;
@@ -85,7 +109,7 @@ pub async fn disconnect(app: &App, scope: PortalScope, actor: &str) -> Result<bo
         };
         crash::at(Point::UninstallTold);
         let detail = json!({"hubspot_told": told});
-        if end(app, scope, connection.as_ref(), Key::Kept, actor, &detail).await? {
+        if end(app, scope, connection.as_ref(), Key::Kept, by, &detail).await? {
             return Ok(told);
         }
     }
@@ -153,7 +177,7 @@ async fn end(
     scope: PortalScope,
     told_of: Option<&Connection>,
     key: Key,
-    actor: &str,
+    by: By<'_>,
     detail: &Value,
 ) -> Result<bool, Error> {
     let (now, need) = (app.now(), need());
@@ -169,7 +193,7 @@ async fn end(
     store::connections::delete(&mut tx, scope).await?;
     store::sessions::delete_all(&mut tx, scope).await?;
     notices::note(app, &mut tx, scope, Sign::Ended, now).await?;
-    store::audit::insert(&mut tx, scope, actor, "portal.disconnect", detail, now).await?;
+    store::audit::insert(&mut tx, scope, by.actor, "portal.disconnect", detail, now).await?;
     if key == Key::Replaced {
         match keys::replace(app, &mut tx, scope, now).await {
             // What cannot be read cannot be moved, and must not keep the portal connected.
@@ -180,6 +204,9 @@ async fn end(
         }
     }
     let ends = chain::Ends::find(app, &mut tx, scope).await?;
+    if let Some(command) = by.command {
+        operator::note(&mut tx, scope, command, json!({}), now).await?;
+    }
     tx.commit().await.map_err(store::Error::from)?;
     ends.note();
     Ok(true)

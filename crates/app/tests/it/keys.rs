@@ -239,6 +239,9 @@ async fn a_secret_that_does_not_open_is_named_and_stops_nothing_else() {
     assert!(report.is_well(), "{report:?}");
     let portal = &world.scratch.rows("portals", spoilt).await[0];
     assert!(portal["disconnected_at"].is_string());
+    let acts = world.scratch.rows_of_all("operator_acts").await;
+    let act = acts.iter().find(|act| act["action"] == "keys give-up");
+    assert_eq!(act.unwrap()["detail"]["portal"], 1_001);
     world.end().await;
 }
 

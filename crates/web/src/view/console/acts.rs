@@ -89,6 +89,10 @@ fn words(action: &str) -> String {
         "org add" => "Added an organization",
         "org revoke-link" => "Took a setup link back",
         "keys rotate" => "Moved to another key",
+        "keys give-up" => "Gave a portal's secrets up",
+        "run start" => "Started a run",
+        "erase" => "Erased a person again",
+        "disconnect" => "Disconnected a portal",
         "disconnect --all" => "Disconnected everybody",
         other => other,
     };

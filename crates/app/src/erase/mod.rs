@@ -4,28 +4,30 @@
 //! A tombstone remains: the keyed hash of each identifier, so that no later read of Thnks brings the person back. The key
 //! is the portal's own, random, and sealed; without it the hashes say nothing.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+mod tombstones;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
 use chrono::{DateTime, Utc};
 use domain::association::{Decision, Outcome};
 use domain::portal::PortalState;
 use domain::run::RunKind;
-use domain::{RecordId, Transaction, TransactionId, phone, record, search, text};
-use secrecy::{ExposeSecret, SecretString};
+use domain::{RecordId, Transaction, phone, record, search, text};
 use serde_json::{Value, json};
 use store::erasure::{self, Wiped};
-use store::portal_keys::Secret;
-use store::{PortalScope, Sealed, Tx};
+use store::transactions::Dirty;
+use store::{PortalScope, Tx};
 
+pub(crate) use self::tombstones::Tombstones;
+pub use self::tombstones::{NO_TOMBSTONES, TombstoneSet, TombstoneSetError};
 use crate::crash::{self, Point};
-use crate::{App, Error, keys, tokens};
+use crate::{App, Error, operator, tokens};
 
 /// Erasures carried out in one call.
 const BATCH: i64 = 20;
 /// How often what was found leads to more: from addresses to numbers and back.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 4;
 /// Between two attempts while a worker is committing, which takes milliseconds.
 const WHILE_COMMITTING: Duration = Duration::from_millis(100);
 /// What stands in place of words that were erased.
@@ -50,21 +52,40 @@ pub async fn run_due(app: &App) -> Result<usize, Error> {
     Ok(erased)
 }
 
-/// Erases a contact of which HubSpot told before, and will not tell again: after a restore of a backup from before. How many
-/// gifts went to the person, as far as the ledger knows; `None` when there is no such portal.
+/// What became of erasing a person again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Again {
+    /// Gifts that went to the person, as far as the ledger knows.
+    pub gifts: usize,
+    /// Whether the person is known when Thnks tells of them anew: their tombstones stand again. Also where nothing of the
+    /// portal is kept any more.
+    pub is_remembered: bool,
+}
+
+/// Erases a contact of which HubSpot told before, and will not tell again: after a restore of a backup from before. The
+/// tombstones that the log has kept say better than the contact who it was: it may have been merged with another one since, or
+/// have given its address away. `None` when there is no such portal.
 pub async fn again(
     app: &App,
     scope: PortalScope,
     contact: RecordId,
-) -> Result<Option<usize>, Error> {
+    tombstones: Option<&TombstoneSet>,
+) -> Result<Option<Again>, Error> {
     let mut tx = app.db.begin(scope).await?;
-    let known = store::portals::find(&mut tx, scope).await?;
+    let is_kept = erasure::is_kept(&mut tx, scope).await?;
     drop(tx);
-    if known.is_none() {
-        return Ok(None);
+    match is_kept {
+        None => return Ok(None),
+        Some(true) => {}
+        Some(false) => {
+            return Ok(Some(Again {
+                gifts: 0,
+                is_remembered: true,
+            }));
+        }
     }
     loop {
-        let erased = erase(app, scope, contact, Told::ByOperator).await?;
+        let erased = erase(app, scope, contact, Told::ByOperator(tombstones)).await?;
         if erased.is_some() {
             return Ok(erased);
         }
@@ -74,22 +95,22 @@ pub async fn again(
 
 /// Who says that a contact asked to be forgotten.
 #[derive(Clone, Copy)]
-enum Told {
+enum Told<'a> {
     /// HubSpot, by the event of this number.
     ByHubSpot { seq: i64 },
-    /// The operator, who found it in the log.
-    ByOperator,
+    /// The operator, who found it in the log, with the tombstones if the line has them.
+    ByOperator(Option<&'a TombstoneSet>),
 }
 
-/// Erases one contact in one transaction and tells how many gifts went to the person; `None` while a worker is committing. When
+/// Erases one contact in one transaction and tells what was found of the person; `None` while a worker is committing. When
 /// any did, it takes the portal from whoever works on it: what a slice holds in memory may quote the person, and is not stored
 /// any more. What is read from Thnks afterwards meets the tombstone.
 async fn erase(
     app: &App,
     scope: PortalScope,
     contact: RecordId,
-    told: Told,
-) -> Result<Option<usize>, Error> {
+    told: Told<'_>,
+) -> Result<Option<Again>, Error> {
     let now = app.now();
     let mut tx = app.db.begin(scope).await?;
     if !store::runs::try_lock(&mut tx, scope).await? {
@@ -98,29 +119,26 @@ async fn erase(
     // Contacts that became part of this one, which the ledger has not heard of.
     let mut contacts = store::hubspot_events::list_merged_into(&mut tx, scope, contact).await?;
     contacts.push(contact);
-    let mut identifiers = erasure::list_identifiers(&mut tx, scope, &contacts).await?;
-    let mut rows = erasure::list_rows(&mut tx, scope, &contacts, &identifiers).await?;
-    for _ in 0..ROUNDS {
-        // The rows that were found by an address may name numbers, and the other way round.
-        let known = identifiers.len();
-        let more = rows
-            .iter()
-            .flat_map(|row| all_identifiers(&row.transaction));
-        let all: BTreeSet<String> = identifiers.into_iter().chain(more).collect();
-        identifiers = all.into_iter().collect();
-        if identifiers.len() == known {
-            break;
+    let put_back = match told {
+        Told::ByOperator(Some(kept)) => {
+            tombstones::put_back(app, &mut tx, scope, kept, now).await?
         }
-        rows = erasure::list_rows(&mut tx, scope, &contacts, &identifiers).await?;
-    }
+        _ => None,
+    };
+    let is_remembered = put_back.as_ref().is_some_and(|back| back.set.is_some());
+    let (start, mut set) = match put_back {
+        Some(back) => (Start::Names(back.identifiers), back.set),
+        None => (Start::Contacts(&contacts), None),
+    };
+    let (rows, identifiers) = find(&mut tx, scope, start).await?;
     if !rows.is_empty() {
         store::runs::interrupt(&mut tx, scope).await?;
     }
     let transactions: Vec<&Transaction> = rows.iter().map(|row| &row.transaction).collect();
     if !identifiers.is_empty() {
         let tombstones = Tombstones::load_or_make(app, &mut tx, scope).await?;
-        let hashes: Vec<Vec<u8>> = identifiers.iter().map(|one| tombstones.hash(one)).collect();
-        erasure::insert_tombstones(&mut tx, scope, &hashes, now).await?;
+        let raised = tombstones.raise(&mut tx, &identifiers, now).await?;
+        set = Some(raised.and(set));
     }
     let words = words(&transactions, &identifiers);
     let wiped: Vec<Wiped> = transactions
@@ -136,7 +154,7 @@ async fn erase(
             store::hubspot_events::delete(&mut tx, scope, &[seq]).await?;
             "hubspot"
         }
-        Told::ByOperator => "operator",
+        Told::ByOperator(_) => operator::ACTOR,
     };
     let detail = json!({"transactions": wiped.len(), "rows": rejected});
     store::audit::insert(&mut tx, scope, by, "recipient.erase", &detail, now).await?;
@@ -150,13 +168,67 @@ async fn erase(
     {
         store::runs::request(&mut tx, scope, RunKind::Link, "hubspot", now).await?;
     }
-    // The only place from which it can be told again after a restore: HubSpot tells once, and a tombstone names nobody. Before
-    // the commit, since whoever dies after it says nothing any more.
-    tracing::info!(portal.id = %scope.hub_id(), contact.id = contact.0, rows = wiped.len(), "a recipient is erased");
+    // The only place from which it can be told again after a restore: HubSpot tells once. Before the commit, since whoever dies
+    // after it says nothing any more.
+    let tombstones = match (&set, told) {
+        (Some(set), _) => Some(set.to_string()),
+        // Of a contact to whom nothing went nothing comes back.
+        (None, Told::ByHubSpot { .. }) => Some(NO_TOMBSTONES.to_owned()),
+        (None, Told::ByOperator(_)) => None,
+    };
+    tracing::info!(
+        portal.id = %scope.hub_id(), contact.id = contact.0, rows = wiped.len(), tombstones, "a recipient is erased"
+    );
+    if let Told::ByOperator(_) = told {
+        let detail = json!({"transactions": wiped.len()});
+        operator::note(&mut tx, scope, "erase", detail, now).await?;
+    }
     crash::at(Point::RecipientErasing);
     tx.commit().await.map_err(store::Error::from)?;
     crash::at(Point::RecipientErased);
-    Ok(Some(wiped.len()))
+    Ok(Some(Again {
+        gifts: wiped.len(),
+        is_remembered,
+    }))
+}
+
+/// What a person is looked for by.
+enum Start<'a> {
+    /// Whatever links lead to.
+    Contacts(&'a [RecordId]),
+    /// Nothing else: links may be older than what is known.
+    Names(Vec<String>),
+}
+
+/// The rows about a person, and all their identifiers.
+async fn find(
+    tx: &mut Tx,
+    scope: PortalScope,
+    start: Start<'_>,
+) -> Result<(Vec<Dirty>, Vec<String>), Error> {
+    let (contacts, names) = match start {
+        Start::Contacts(contacts) => {
+            let names = erasure::list_identifiers(tx, scope, contacts).await?;
+            (contacts, names)
+        }
+        Start::Names(names) => (&[][..], names),
+    };
+    let mut identifiers: BTreeSet<String> = names.into_iter().collect();
+    let mut rows = Vec::new();
+    for _ in 0..ROUNDS {
+        let names: Vec<String> = identifiers.iter().cloned().collect();
+        rows = erasure::list_rows(tx, scope, contacts, &names).await?;
+        // The rows that were found by an address may name numbers, and the other way round.
+        let known = identifiers.len();
+        let more = rows
+            .iter()
+            .flat_map(|row| all_identifiers(&row.transaction));
+        identifiers.extend(more);
+        if identifiers.len() == known {
+            break;
+        }
+    }
+    Ok((rows, identifiers.into_iter().collect()))
 }
 
 /// The row without its recipient, and what its trace says from now on.
@@ -266,80 +338,6 @@ fn wipe_text(text: &str, words: &[String]) -> String {
         text = wiped;
     }
     text
-}
-
-/// The tombstones of a portal.
-pub(crate) struct Tombstones {
-    scope: PortalScope,
-    key: hmac::Key,
-}
-
-impl Tombstones {
-    /// The portal's tombstones; `None` while nobody has been erased.
-    pub(crate) async fn load(
-        app: &App,
-        tx: &mut Tx,
-        scope: PortalScope,
-    ) -> Result<Option<Self>, Error> {
-        let Some(sealed) = erasure::find_key(tx, scope).await? else {
-            return Ok(None);
-        };
-        let key = keys::of_portal(app, tx, scope).await?;
-        let secret = key.open(Secret::TombstoneKey, &Sealed(sealed))?;
-        Ok(Some(Self::new(scope, &secret)))
-    }
-
-    async fn load_or_make(app: &App, tx: &mut Tx, scope: PortalScope) -> Result<Self, Error> {
-        if let Some(known) = Self::load(app, tx, scope).await? {
-            return Ok(known);
-        }
-        let secret = SecretString::from(tokens::random());
-        let key = keys::of_portal(app, tx, scope).await?;
-        let sealed = key.seal(Secret::TombstoneKey, &secret);
-        erasure::save_key(tx, scope, &sealed.0).await?;
-        Ok(Self::new(scope, &secret))
-    }
-
-    fn new(scope: PortalScope, secret: &SecretString) -> Self {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
-        Self { scope, key }
-    }
-
-    fn hash(&self, identifier: &str) -> Vec<u8> {
-        hmac::sign(&self.key, identifier.as_bytes())
-            .as_ref()
-            .to_vec()
-    }
-
-    /// Whether an identifier was erased.
-    pub(crate) async fn has(&self, tx: &mut Tx, identifier: &str) -> Result<bool, Error> {
-        let hashes = [self.hash(identifier)];
-        Ok(!erasure::list_erased(tx, self.scope, &hashes)
-            .await?
-            .is_empty())
-    }
-
-    /// The transactions whose recipient was erased: by an identifier, or because the ledger says so.
-    pub(crate) async fn list_erased(
-        &self,
-        tx: &mut Tx,
-        transactions: &[&Transaction],
-    ) -> Result<HashSet<TransactionId>, Error> {
-        let mut by_hash: HashMap<Vec<u8>, Vec<TransactionId>> = HashMap::new();
-        let mut ids = Vec::new();
-        for transaction in transactions {
-            ids.push(transaction.id.0.clone());
-            if let Some(identifier) = identifier_of(transaction) {
-                let of_hash = by_hash.entry(self.hash(&identifier)).or_default();
-                of_hash.push(transaction.id.clone());
-            }
-        }
-        let hashes: Vec<Vec<u8>> = by_hash.keys().cloned().collect();
-        let hit = erasure::list_erased(tx, self.scope, &hashes).await?;
-        let known = erasure::list_erased_rows(tx, self.scope, &ids).await?;
-        let by_identifier = hit.iter().filter_map(|hash| by_hash.get(hash)).flatten();
-        Ok(by_identifier.cloned().chain(known).collect())
-    }
 }
 
 #[cfg(test)]
