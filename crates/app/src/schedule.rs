@@ -29,10 +29,18 @@ pub async fn insert_due_runs(app: &App) -> Result<usize, Error> {
 /// Asks for runs in the portals of which HubSpot has told something, and carries out erasures; returns whether there was
 /// anything.
 pub async fn take_events(app: &App) -> Result<bool, Error> {
-    let erased = erase::run_due(app).await?;
-    let mut tx = app.db.begin_unscoped().await?;
-    let portals = store::hubspot_events::list_portals(&mut tx, BATCH, app.now()).await?;
-    drop(tx);
+    let mut conn = app.db.unscoped().await?;
+    let waiting = store::hubspot_events::find_waiting(&mut conn).await?;
+    drop(conn);
+    let mut erased = 0;
+    if waiting.erasures {
+        erased = erase::run_due(app).await?;
+    }
+    let mut portals = Vec::new();
+    if waiting.events {
+        let mut conn = app.db.unscoped().await?;
+        portals = store::hubspot_events::list_portals(&mut conn, BATCH, app.now()).await?;
+    }
     let mut asked = 0;
     for scope in portals {
         let mut tx = app.db.begin(scope).await?;

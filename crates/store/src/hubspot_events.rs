@@ -117,6 +117,27 @@ pub async fn list_merged_into(
     Ok(lost.into_iter().map(RecordId).collect())
 }
 
+/// What waits, over all portals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Contacts that asked for erasure.
+    pub erasures: bool,
+    /// Other events that nobody has asked for a run for.
+    pub events: bool,
+}
+
+/// Whether anything waits: mostly nothing does, and a relay looks many times a second.
+pub async fn find_waiting(conn: &mut Conn) -> Result<Waiting, Error> {
+    let waiting = sqlx::query_as!(
+        Waiting,
+        r#"SELECT EXISTS (SELECT FROM hubspot_events WHERE change = 'forgotten') AS "erasures!",
+            EXISTS (SELECT FROM hubspot_events WHERE NOT asked AND change <> 'forgotten') AS "events!""#
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(waiting)
+}
+
 /// Contacts that asked for erasure, over all portals.
 pub async fn list_forgotten(
     conn: &mut Conn,

@@ -30,10 +30,11 @@ const REQUESTS: usize = 8_000;
 const WARM_UP: usize = 1_000;
 /// Gifts that are written at a time.
 const WRITE: usize = 2_000;
-/// The limits of 99 in 100 answers, in milliseconds.
-const DASHBOARD_MS: f64 = 50.0;
-const LIST_MS: f64 = 100.0;
-const GIFT_MS: f64 = 30.0;
+/// The limits of 99 in 100 answers: 50, 100 and 30 ms on a machine that answers `/healthz` within 0.83 ms in the median, under
+/// the same load. So many times as long as that, before and after, the answers may take on any machine.
+const DASHBOARD: f64 = 60.0;
+const LIST: f64 = 120.0;
+const GIFT: f64 = 36.0;
 /// The limit of a page with all its parts over the wire, in bytes.
 const WIRE_BYTES: f64 = 100_000.0;
 
@@ -77,33 +78,32 @@ pub async fn run(figures: &mut Figures, arguments: &[String]) {
     .into();
     // What load and server cost each other when there is nothing to do.
     let nothing = [format!("{}/healthz", stage.public_url())];
-    measure(figures, &visitors, "/healthz", &nothing, Limit::None).await;
-    let at_most = Limit::AtMost;
-    measure(
-        figures,
-        &visitors,
-        "dashboard",
-        &dashboards,
-        at_most(DASHBOARD_MS),
-    )
-    .await;
+    let before = measure(figures, &visitors, "/healthz", &nothing).await;
+    let dashboard = measure(figures, &visitors, "dashboard", &dashboards).await;
     let lists: Vec<String> = lists(now)
         .into_iter()
         .map(|query| format!("{base}/thnks{query}"))
         .collect();
-    measure(
-        figures,
-        &visitors,
-        "list, any filter",
-        &lists,
-        at_most(LIST_MS),
-    )
-    .await;
+    let list = measure(figures, &visitors, "list, any filter", &lists).await;
     let ones: Vec<String> = some_ids
         .iter()
         .map(|id| format!("{base}/thnks/{id}"))
         .collect();
-    measure(figures, &visitors, "one gift", &ones, at_most(GIFT_MS)).await;
+    let gift = measure(figures, &visitors, "one gift", &ones).await;
+    let after = measure(figures, &visitors, "/healthz once more", &nothing).await;
+    let pace = f64::midpoint(before.p50, after.p50);
+    for (name, took, limit) in [
+        ("dashboard", dashboard, DASHBOARD),
+        ("list, any filter", list, LIST),
+        ("one gift", gift, GIFT),
+    ] {
+        figures.show(
+            &format!("{name}, p99 against /healthz"),
+            took.p99 / pace,
+            Limit::AtMost(limit),
+            &format!("{:.2} ms against {pace:.2} ms, the median", took.p99),
+        );
+    }
     let (pages, slowest) = walk(http, &stage.public_url()).await;
     figures.show(
         "pages that answer, each once",
@@ -238,8 +238,7 @@ async fn measure(
     visitors: &[reqwest::Client],
     name: &str,
     addresses: &[String],
-    limit: Limit,
-) {
+) -> Took {
     // As a service that has run for a while: connections are there, and so is what they remember.
     visit(visitors, addresses, WARM_UP).await;
     let http = &visitors[0];
@@ -261,18 +260,30 @@ async fn measure(
         })
         .collect();
     let slowest = format!("alone at most {}", slowest.join(", "));
+    let of_all = Took {
+        p50: percentile(&mut took, 50),
+        p99: percentile(&mut took, 99),
+    };
     figures.show(
         &format!("{name}, p50, ms"),
-        percentile(&mut took, 50),
+        of_all.p50,
         Limit::None,
         &slowest,
     );
     figures.show(
         &format!("{name}, p99, ms"),
-        percentile(&mut took, 99),
-        limit,
+        of_all.p99,
+        Limit::None,
         &format!("of {}, {per_second:.0} a second", took.len()),
     );
+    of_all
+}
+
+/// How long answers took, in milliseconds.
+#[derive(Clone, Copy)]
+struct Took {
+    p50: f64,
+    p99: f64,
 }
 
 /// Milliseconds of so many requests, the visitors' all together; each asks again as soon as it is answered.

@@ -106,7 +106,10 @@ pub async fn request_wish(
         )
         .execute(&mut *conn)
         .await?;
-        db::ring(conn).await?;
+        // The relay that plans takes up what it has planned in the same turn; others would look for nothing.
+        if wish.planned_for.is_none() {
+            db::ring(conn).await?;
+        }
         return Ok(Requested {
             run_id,
             is_new: true,

@@ -35,7 +35,9 @@ pub async fn postpone(
     )
     .execute(&mut *conn)
     .await?;
-    release(conn, scope).await
+    release(conn, scope).await?;
+    // It may be due at once, or sooner than the relays would look.
+    db::ring(conn).await
 }
 
 /// Puts a run back that was cut off in the middle of a call, through no fault of its own: the start does not count against
@@ -165,7 +167,7 @@ pub async fn resume(conn: &mut Conn, scope: PortalScope) -> Result<bool, Error> 
     Ok(resumed.rows_affected() > 0)
 }
 
-/// Gives the portal's lease back and rings for the portal's other runs.
+/// Gives the portal's lease back, and rings if other runs of the portal have waited for it.
 pub(super) async fn release(conn: &mut Conn, scope: PortalScope) -> Result<(), Error> {
     let hub_id = scope.hub_id().0;
     sqlx::query!(
@@ -174,13 +176,16 @@ pub(super) async fn release(conn: &mut Conn, scope: PortalScope) -> Result<(), E
     )
     .execute(&mut *conn)
     .await?;
-    sqlx::query!(
+    let waited = sqlx::query!(
         "UPDATE run_queue SET due_at = now(), rung_at = NULL, busy = false WHERE hub_id = $1 AND busy",
         hub_id
     )
     .execute(&mut *conn)
     .await?;
-    db::ring(conn).await
+    if waited.rows_affected() > 0 {
+        db::ring(conn).await?;
+    }
+    Ok(())
 }
 
 /// Ends every open run of a portal, for a portal that is disconnected. Call it before anything else of the transaction:
