@@ -26,7 +26,7 @@ use crate::{App, Error, operator, tokens};
 
 /// Erasures carried out in one call.
 const BATCH: i64 = 20;
-/// How often what was found leads to more: from addresses to numbers and back.
+/// How often the gifts are looked for: what was found leads to more, from addresses to numbers and back.
 const ROUNDS: usize = 4;
 /// Between two attempts while a worker is committing, which takes milliseconds.
 const WHILE_COMMITTING: Duration = Duration::from_millis(100);

@@ -106,7 +106,8 @@ pub async fn request_wish(
         )
         .execute(&mut *conn)
         .await?;
-        // The relay that plans takes up what it has planned in the same turn; others would look for nothing.
+        // The relay that plans takes up what it has planned in the same turn, and others would look for nothing. What it has no
+        // room for they find within the second in which each looks anyway.
         if wish.planned_for.is_none() {
             db::ring(conn).await?;
         }
